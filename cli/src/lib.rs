@@ -1,0 +1,24 @@
+//! `hooklog`: what people do at a terminal.
+//!
+//! The way of a command: [`command`] reads the line, one module does what it says, [`output`] prints its lines, and [`failure`] ends it
+//! with a message and a code. [`home`] is the folder of `hooklog dev`, where the others find what runs; [`reach`] how they reach it.
+//!
+//! [`dev`] runs everything on one machine; [`send`] is the provider; [`tail`] reads the log as it grows; [`topics`] creates and checks
+//! it; [`lag`], [`dlq`] and [`state`] look at the consumers; [`sources`] and [`config`] explain what can be set.
+//!
+//! Nothing here is needed by a process that serves.
+
+pub mod command;
+pub mod dev;
+pub mod send;
+pub mod tail;
+pub mod topics;
+pub mod lag;
+pub mod dlq;
+pub mod state;
+pub mod sources;
+pub mod config;
+pub mod home;
+pub mod reach;
+pub mod output;
+pub mod failure;

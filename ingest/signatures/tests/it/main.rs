@@ -1,0 +1,9 @@
+//! The crate from outside: its rules by name, its properties by chance.
+
+mod outside;
+mod accept_rules;
+mod schemes;
+mod streaming;
+mod naming;
+mod handshakes;
+mod signing;

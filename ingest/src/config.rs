@@ -1,0 +1,172 @@
+//! The edge's configuration, as `defaults.toml` explains it; what the types can't check is checked by [`crate::source`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use hooklog_kafka::Property;
+use hooklog_process::config::{ConfigError, Layers};
+use hooklog_process::logging::Format;
+use hooklog_process::quantity::{ByteSize, Span};
+use hooklog_process::secret::SecretRef;
+use hooklog_signatures::WhenLogAway;
+use serde::{Deserialize, Serialize};
+
+/// The embedded defaults; `hooklog config` prints them as the manual.
+pub const DEFAULTS: &str = include_str!("../defaults.toml");
+
+/// What environment variables that set something begin with.
+pub const PREFIX: &str = "HOOKLOG_INGEST";
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where providers reach the edge.
+    pub listen: SocketAddr,
+    /// Where probes and scrapes reach it.
+    pub admin: SocketAddr,
+    /// Threads that serve requests; 0 means one for each core.
+    pub threads: usize,
+    /// How long a shutdown waits for requests in flight.
+    pub drain: Span,
+    /// How log lines look.
+    pub log: Log,
+    /// How the brokers are reached.
+    pub kafka: Kafka,
+    /// What is too much.
+    pub limits: Limits,
+    /// What is too long.
+    pub timeouts: Timeouts,
+    /// Who may send, by the name in the path.
+    #[serde(default)]
+    pub sources: BTreeMap<String, SourceConfig>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: Format,
+    /// Which lines.
+    pub filter: String,
+}
+
+/// How the brokers are reached.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    /// The brokers to ask first.
+    pub bootstrap: String,
+    /// How long a request waits for the acknowledgement.
+    pub append_deadline: Span,
+    /// How long records are collected for one request.
+    pub linger: Span,
+    /// Memory for records on their way.
+    pub queue: ByteSize,
+    /// A schema registry's URL, or nothing.
+    pub registry: String,
+    /// Further properties of the client library; those that hold a secret name a file or a variable.
+    pub properties: BTreeMap<String, Property>,
+}
+
+/// What is too much.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Open connections in all.
+    pub connections: usize,
+    /// Open connections from one address.
+    pub connections_per_address: usize,
+    /// Requests in flight in all.
+    pub requests: usize,
+    /// Bodies in memory in all.
+    pub body_bytes: ByteSize,
+    /// The largest body of a source that sets none of its own.
+    pub max_body: ByteSize,
+    /// A request's headers in all.
+    pub headers: ByteSize,
+    /// How many headers a request may have.
+    pub header_count: usize,
+    /// The longest request target.
+    pub uri: ByteSize,
+}
+
+/// What is too long.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timeouts {
+    /// From the connection to its first byte.
+    pub first_byte: Span,
+    /// From a request's first byte to the end of its headers.
+    pub headers: Span,
+    /// The longest a body may take.
+    pub body: Span,
+    /// How long a body may be slower than `body_rate`.
+    pub body_grace: Span,
+    /// The lowest lasting rate of a body, a second.
+    pub body_rate: ByteSize,
+    /// How long a client may leave an answer unread.
+    pub write: Span,
+    /// How long a connection may be open without a request.
+    pub idle: Span,
+    /// What a client is told to wait at least.
+    pub retry_after: Span,
+}
+
+/// One source: who may send to `/in/<name>`, how that is proven, and where the events go.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// The provider's scheme by name: `github`, `stripe`, `hmac`, …
+    pub provider: String,
+    /// The secrets that verify, all of them live: two while one replaces the other.
+    #[serde(default)]
+    pub secrets: Vec<SecretConfig>,
+    /// The topic; `hooks.<source>` if not given.
+    pub topic: Option<String>,
+    /// The largest body; `limits.max_body` if not given.
+    pub max_body: Option<ByteSize>,
+    /// Requests a second; no limit if not given.
+    pub rate: Option<u32>,
+    /// Addresses and networks that may send; all if empty.
+    #[serde(default)]
+    pub allow: Vec<ipnet::IpNet>,
+    /// Media types that are taken; all if empty.
+    #[serde(default)]
+    pub media_types: Vec<String>,
+    /// What to do when the log is away; the provider's default if not given.
+    pub when_log_away: Option<WhenLogAway>,
+    /// What differs from the provider's scheme, in its grammar: header, prefix, id, type, key, reply, …
+    #[serde(default)]
+    pub scheme: toml::Table,
+}
+
+/// One secret and the name it is known by in logs and metrics.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct SecretConfig {
+    /// Its name: a date, a version. Not secret.
+    pub id: String,
+    /// Where it is.
+    #[serde(flatten)]
+    pub at: SecretRef,
+}
+
+impl Config {
+    /// Reads the defaults, the file and the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the key and where it was set.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Layers { defaults: DEFAULTS, file, prefix: PREFIX }.load()
+    }
+
+    /// The defaults alone, without a source.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the embedded defaults are broken, which a test excludes.
+    pub fn defaults() -> Result<Self, ConfigError> {
+        Layers { defaults: DEFAULTS, file: None, prefix: PREFIX }.load_with(std::iter::empty())
+    }
+}

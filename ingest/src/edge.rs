@@ -1,0 +1,196 @@
+//! The edge as one thing: what every request shares, how outcomes are counted and told, how it is started and drained.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::response::Response;
+use hooklog_kafka::Append;
+use hooklog_process::clock::Clock;
+use hooklog_process::metrics::{MetricsError, Registry};
+use hooklog_process::random::Random;
+use hooklog_process::shutdown::Shutdown;
+use hooklog_schemas::Frame;
+
+use crate::admit::Room;
+use crate::body::Pace;
+use crate::config::{Config, Limits};
+use crate::durable::Store;
+use crate::metrics::Metrics;
+use crate::outcome::Outcome;
+use crate::respond::{self, Patience};
+use crate::source::{Source, SourceError, Sources};
+
+/// What an edge is given: the outside world, and the log.
+pub struct Parts {
+    /// The log.
+    pub log: Arc<dyn Append>,
+    /// How values are framed.
+    pub frame: Frame,
+    /// The time.
+    pub clock: Clock,
+    /// Chance.
+    pub random: Random,
+    /// Where metrics are declared.
+    pub registry: Registry,
+    /// The wish that it end.
+    pub shutdown: Shutdown,
+}
+
+/// What every request shares.
+pub struct Edge {
+    pub(crate) sources: Sources,
+    pub(crate) limits: Limits,
+    pub(crate) pace: Pace,
+    pub(crate) requests: Arc<Room>,
+    pub(crate) body_bytes: Arc<Room>,
+    pub(crate) store: Store,
+    pub(crate) frame: Frame,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) metrics: Metrics,
+    patience: Patience,
+    told: Sampler,
+}
+
+/// Why an edge could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// A source of the configuration is wrong.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A metric's name is taken.
+    #[error("a metric can't be declared: {0}")]
+    Metrics(#[from] MetricsError),
+}
+
+impl Edge {
+    /// Checks the whole configuration and builds everything that needs no socket.
+    ///
+    /// # Errors
+    /// [`EdgeError`], naming the source and the mend.
+    pub fn new(config: &Config, parts: Parts) -> Result<Arc<Self>, EdgeError> {
+        let sources = Sources::build(config)?;
+        let metrics = Metrics::register(&parts.registry)?;
+        let open = sources.iter().filter(|source| source.is_open()).count();
+        metrics.open_sources.with_label_values::<&str>(&[]).set(i64::try_from(open).unwrap_or(i64::MAX));
+        let pace = Pace {
+            max_bytes: config.limits.max_body.as_usize(),
+            longest: config.timeouts.body.0,
+            grace: config.timeouts.body_grace.0,
+            rate: config.timeouts.body_rate.0,
+        };
+        let seconds = metrics.append_seconds.with_label_values::<&str>(&[]);
+        Ok(Arc::new(Self {
+            sources,
+            limits: config.limits.clone(),
+            pace,
+            requests: Room::of(config.limits.requests),
+            body_bytes: Room::of(config.limits.body_bytes.as_usize()),
+            store: Store::new(parts.log, config.kafka.append_deadline.0, seconds),
+            frame: parts.frame,
+            clock: parts.clock,
+            random: parts.random,
+            shutdown: parts.shutdown,
+            metrics,
+            patience: Patience { seconds: config.timeouts.retry_after.0.as_secs().max(1) },
+            told: Sampler::default(),
+        }))
+    }
+
+    /// The sources it serves.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// How many requests are between their headers and their end.
+    #[must_use]
+    pub fn requests_in_hand(&self) -> usize {
+        self.requests.taken()
+    }
+
+    /// Counts and logs an outcome, and answers it.
+    pub(crate) fn end(&self, source: Option<&Source>, start: Instant, outcome: Outcome) -> Response {
+        self.note(source, start, outcome);
+        respond::problem(outcome, self.patience, &self.random)
+    }
+
+    /// Counts and logs an outcome. Every request comes here exactly once.
+    pub(crate) fn note(&self, source: Option<&Source>, start: Instant, outcome: Outcome) {
+        let name = source.map_or("-", |source| source.name.as_str());
+        self.metrics.requests.with_label_values(&[name, outcome.label()]).inc();
+        if let Outcome::Unverified(rejection) = outcome {
+            self.metrics.rejections.with_label_values(&[name, rejection.label()]).inc();
+        }
+        let now = self.clock.monotonic();
+        let seconds = now.saturating_duration_since(start).as_secs_f64();
+        self.metrics.request_seconds.with_label_values(&[name]).observe(seconds);
+        self.log(name, now, outcome);
+    }
+
+    pub(crate) fn count_body(&self, source: &Source, length: usize) {
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        self.metrics.body_bytes.with_label_values(&[source.name.as_str()]).inc_by(length);
+    }
+
+    /// Whoever can send us requests must not be able to fill our disk with lines about them.
+    fn log(&self, source: &str, now: Instant, outcome: Outcome) {
+        let (label, reason) = (outcome.label(), outcome.reason());
+        if outcome.level() == tracing::Level::DEBUG {
+            tracing::debug!(source, outcome = label, "request ended");
+            return;
+        }
+        let Some(unsaid) = self.told.say(label, now) else { return };
+        match outcome.level() {
+            tracing::Level::ERROR => tracing::error!(source, outcome = label, reason, unsaid, "request ended"),
+            tracing::Level::WARN => tracing::warn!(source, outcome = label, reason, unsaid, "request ended"),
+            _ => tracing::info!(source, outcome = label, reason, unsaid, "request ended"),
+        }
+    }
+}
+
+/// Lets a few lines of each kind through a second and counts the rest.
+#[derive(Default)]
+struct Sampler(std::sync::Mutex<std::collections::HashMap<&'static str, Said>>);
+
+struct Said {
+    second: Instant,
+    lines: u32,
+    unsaid: u64,
+}
+
+impl Sampler {
+    const LINES_A_SECOND: u32 = 5;
+
+    /// Whether to say it now, and how often it was not said since the last time.
+    fn say(&self, label: &'static str, now: Instant) -> Option<u64> {
+        let mut kinds = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let said = kinds.entry(label).or_insert(Said { second: now, lines: 0, unsaid: 0 });
+        if now.saturating_duration_since(said.second).as_secs() > 0 {
+            (said.second, said.lines) = (now, 0);
+        }
+        if said.lines == Self::LINES_A_SECOND {
+            said.unsaid += 1;
+            return None;
+        }
+        said.lines += 1;
+        Some(std::mem::take(&mut said.unsaid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_flood_is_told_in_a_few_lines_and_a_count() {
+        let (told, start) = (Sampler::default(), Instant::now());
+        let said = (0..1000).filter(|_| told.say("unverified", start).is_some()).count();
+        assert_eq!(said, 5);
+        assert_eq!(told.say("overloaded", start), Some(0), "another kind is not drowned");
+        assert_eq!(told.say("unverified", start + Duration::from_secs(2)), Some(995));
+    }
+}

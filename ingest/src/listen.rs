@@ -1,0 +1,222 @@
+//! The accept loop: connections within their number, each within its deadlines, all of them drained at the end.
+//!
+//! `axum::serve` has neither a deadline for headers nor a limit of connections, so the loop is our own, over hyper's HTTP/1.1.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use crate::admit::{Permit, Room};
+use crate::config::Config;
+use crate::deadline::{Lengths, Phase, Watched};
+use crate::edge::Edge;
+use crate::outcome::Outcome;
+use crate::receive::Peer;
+use crate::router::router;
+
+/// What a connection over the limit hears. It has sent nothing yet, so a retry is safe.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// How long to wait after the system refused a connection (no descriptors left), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves the edge until its shutdown is requested, then drains.
+///
+/// # Errors
+/// None today: a refused connection is logged and survived.
+pub async fn serve(listener: TcpListener, edge: Arc<Edge>, config: &Config) -> io::Result<()> {
+    let server = Arc::new(Server::new(edge, config));
+    let tasks = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = server.edge.shutdown.requested() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                tasks.spawn(Arc::clone(&server).connection(stream, peer));
+            }
+            Err(error) => {
+                tracing::error!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    tasks.close();
+    if tokio::time::timeout(config.drain.0, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "the drain took too long, connections are cut");
+    }
+    Ok(())
+}
+
+struct Server {
+    edge: Arc<Edge>,
+    connections: Arc<Room>,
+    addresses: Addresses,
+    lengths: Lengths,
+    http: http1::Builder,
+}
+
+impl Server {
+    fn new(edge: Arc<Edge>, config: &Config) -> Self {
+        let mut http = http1::Builder::new();
+        // Room for the headers and the target, which have limits of their own with an answer of their own, and for a piece of the body.
+        let head = config.limits.headers.as_usize() + config.limits.uri.as_usize();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .keep_alive(true)
+            .pipeline_flush(false)
+            .max_headers(config.limits.header_count)
+            .max_buf_size((2 * head).max(64 * 1024));
+        Self {
+            connections: Room::of(config.limits.connections),
+            addresses: Addresses::new(config.limits.connections_per_address),
+            lengths: Lengths {
+                first_byte: config.timeouts.first_byte.0,
+                headers: config.timeouts.headers.0,
+                idle: config.timeouts.idle.0,
+                write: config.timeouts.write.0,
+            },
+            edge,
+            http,
+        }
+    }
+
+    async fn connection(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+        let Some(_place) = self.place(peer.ip()) else {
+            self.closed("full");
+            // Best effort: whoever is over the limit may not read it.
+            let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(FULL)).await;
+            return;
+        };
+        let _ = stream.set_nodelay(true);
+        self.count();
+        self.exchange(stream, peer).await;
+        self.count();
+    }
+
+    /// All requests of one connection.
+    async fn exchange(&self, stream: TcpStream, peer: SocketAddr) {
+        let phase = Phase::opened(self.lengths);
+        let routes = router(Arc::clone(&self.edge));
+        let service = {
+            let phase = Arc::clone(&phase);
+            hyper::service::service_fn(move |mut request: Request<Incoming>| {
+                phase.busy();
+                request.extensions_mut().insert(Peer(peer.ip()));
+                let (mut routes, phase) = (routes.clone(), Arc::clone(&phase));
+                async move {
+                    let response: Result<Response, Infallible> = routes.call(request).await;
+                    phase.answered();
+                    hooklog_process::failpoint::hit("edge.after-answer");
+                    response
+                }
+            })
+        };
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(&phase)));
+        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut draining = false;
+        let ended = loop {
+            tokio::select! {
+                ended = connection.as_mut() => break ended,
+                passed = phase.watch() => {
+                    self.closed(passed.label());
+                    return;
+                }
+                () = self.edge.shutdown.requested(), if !draining => {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        };
+        if let Err(error) = ended {
+            self.failed(&error);
+        }
+    }
+
+    /// A connection that ended with an error may have held a request that never became one for the router: it is counted here.
+    fn failed(&self, error: &hyper::Error) {
+        if error.is_parse_too_large() {
+            self.edge.note(None, self.edge.clock.monotonic(), Outcome::HeadersTooLarge);
+        } else if error.is_parse() {
+            self.edge.note(None, self.edge.clock.monotonic(), Outcome::NotHttp);
+        } else {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+
+    fn place(&self, peer: IpAddr) -> Option<(Permit, Address<'_>)> {
+        Some((self.connections.take(1)?, self.addresses.take(peer)?))
+    }
+
+    fn closed(&self, reason: &str) {
+        self.edge.metrics.closed.with_label_values(&[reason]).inc();
+    }
+
+    fn count(&self) {
+        let gauge = |what: &str, room: &Room| {
+            let taken = i64::try_from(room.taken()).unwrap_or(i64::MAX);
+            self.edge.metrics.in_hand.with_label_values(&[what]).set(taken);
+        };
+        gauge("connections", &self.connections);
+        gauge("requests", &self.edge.requests);
+        gauge("body_bytes", &self.edge.body_bytes);
+    }
+}
+
+/// How many connections each address has open. As large as the number of open connections, no larger.
+struct Addresses {
+    limit: usize,
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One connection of an address, given back when dropped.
+struct Address<'a> {
+    addresses: &'a Addresses,
+    peer: IpAddr,
+}
+
+impl Addresses {
+    fn new(limit: usize) -> Self {
+        Self { limit, open: Mutex::default() }
+    }
+
+    fn take(&self, peer: IpAddr) -> Option<Address<'_>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(peer).or_insert(0);
+        if *count >= self.limit {
+            return None;
+        }
+        *count += 1;
+        Some(Address { addresses: self, peer })
+    }
+}
+
+impl Drop for Address<'_> {
+    fn drop(&mut self) {
+        let mut open = self.addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.peer);
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the edge counts. Labels: a source's configured name or `-`, and words from closed lists.
+
+use hooklog_process::metrics::{
+    Def, HistogramVec, IntCounterVec, IntGaugeVec, Kind, MetricsError, Registry, SECONDS, counter, gauge, histogram,
+};
+
+/// Requests by how they ended.
+pub const REQUESTS: Def = Def {
+    name: "hooklog_ingest_requests_total",
+    kind: Kind::Counter,
+    labels: &["source", "outcome"],
+    help: "Requests by source and by how they ended; the outcomes add up to what came in.",
+};
+
+/// Signatures that did not hold, by reason.
+pub const REJECTIONS: Def = Def {
+    name: "hooklog_ingest_rejections_total",
+    kind: Kind::Counter,
+    labels: &["source", "reason"],
+    help: "Requests whose signature did not hold, by reason; the caller is never told the reason.",
+};
+
+/// From the headers to the answer.
+pub const REQUEST_SECONDS: Def = Def {
+    name: "hooklog_ingest_request_seconds",
+    kind: Kind::Histogram(SECONDS),
+    labels: &["source"],
+    help: "Seconds from a request's headers to its answer.",
+};
+
+/// From the enqueued record to its acknowledgement.
+pub const APPEND_SECONDS: Def = Def {
+    name: "hooklog_ingest_append_seconds",
+    kind: Kind::Histogram(SECONDS),
+    labels: &[],
+    help: "Seconds from a record's hand-over to the client until the brokers acknowledged it.",
+};
+
+/// Bytes of accepted bodies.
+pub const BODY_BYTES: Def = Def {
+    name: "hooklog_ingest_body_bytes_total",
+    kind: Kind::Counter,
+    labels: &["source"],
+    help: "Bytes of the bodies that were appended.",
+};
+
+/// What is in hand.
+pub const IN_HAND: Def = Def {
+    name: "hooklog_ingest_in_hand",
+    kind: Kind::Gauge,
+    labels: &["what"],
+    help: "What is in hand now: connections, requests, body bytes; each has a limit.",
+};
+
+/// Connections closed for a reason.
+pub const CLOSED: Def = Def {
+    name: "hooklog_ingest_connections_closed_total",
+    kind: Kind::Counter,
+    labels: &["reason"],
+    help: "Connections that the edge closed, by reason: a deadline passed or a limit was reached.",
+};
+
+/// Sources that take anything from anybody.
+pub const OPEN_SOURCES: Def = Def {
+    name: "hooklog_ingest_open_sources",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Sources with provider \"none\": they take anything from anybody. Alert on it in production.",
+};
+
+/// Everything the edge counts.
+pub const CATALOGUE: &[Def] =
+    &[REQUESTS, REJECTIONS, REQUEST_SECONDS, APPEND_SECONDS, BODY_BYTES, IN_HAND, CLOSED, OPEN_SOURCES];
+
+/// The edge's metrics.
+#[derive(Clone)]
+pub struct Metrics {
+    /// See [`REQUESTS`].
+    pub requests: IntCounterVec,
+    /// See [`REJECTIONS`].
+    pub rejections: IntCounterVec,
+    /// See [`REQUEST_SECONDS`].
+    pub request_seconds: HistogramVec,
+    /// See [`APPEND_SECONDS`].
+    pub append_seconds: HistogramVec,
+    /// See [`BODY_BYTES`].
+    pub body_bytes: IntCounterVec,
+    /// See [`IN_HAND`].
+    pub in_hand: IntGaugeVec,
+    /// See [`CLOSED`].
+    pub closed: IntCounterVec,
+    /// See [`OPEN_SOURCES`].
+    pub open_sources: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Declares them.
+    ///
+    /// # Errors
+    /// [`MetricsError`] when a name is taken.
+    pub fn register(registry: &Registry) -> Result<Self, MetricsError> {
+        Ok(Self {
+            requests: counter(registry, &REQUESTS)?,
+            rejections: counter(registry, &REJECTIONS)?,
+            request_seconds: histogram(registry, &REQUEST_SECONDS)?,
+            append_seconds: histogram(registry, &APPEND_SECONDS)?,
+            body_bytes: counter(registry, &BODY_BYTES)?,
+            in_hand: gauge(registry, &IN_HAND)?,
+            closed: counter(registry, &CLOSED)?,
+            open_sources: gauge(registry, &OPEN_SOURCES)?,
+        })
+    }
+}

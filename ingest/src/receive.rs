@@ -1,0 +1,143 @@
+//! One request, step by step: find → admit → read and verify → handshake → identify → seal → store → answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use hooklog_kafka::Outgoing;
+use hooklog_process::failpoint;
+use hooklog_schemas::Timestamp;
+use hooklog_signatures::{Head, UnixMillis, answer};
+use http::{HeaderMap, Method, header};
+use http_body::Body as _;
+
+use crate::admit::Permit;
+use crate::body::{self, Pace};
+use crate::durable::Durable;
+use crate::edge::Edge;
+use crate::identify::identify;
+use crate::outcome::Outcome;
+use crate::respond;
+use crate::seal::{Verified, seal};
+use crate::source::Source;
+
+/// The client's address, put on each request by the listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// A request that ended well.
+enum Done {
+    Stored(Durable),
+    Handshake(Response),
+}
+
+/// Takes one request to its one outcome.
+pub async fn receive(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    let start = edge.clock.monotonic();
+    let source = request.uri().path().strip_prefix("/in/").and_then(|name| edge.sources.find(name)).cloned();
+    let Some(source) = source else {
+        return edge.end(None, start, Outcome::UnknownSource);
+    };
+    let response = match take(&edge, &source, request, start).await {
+        Ok(Done::Stored(durable)) => {
+            edge.note(Some(&source), start, Outcome::Appended);
+            respond::stored(&durable, &source.scheme.reply)
+        }
+        Ok(Done::Handshake(response)) => {
+            edge.note(Some(&source), start, Outcome::Handshake);
+            response
+        }
+        Err(outcome) => edge.end(Some(&source), start, outcome),
+    };
+    failpoint::hit("edge.before-answer");
+    response
+}
+
+/// Any other path.
+pub async fn nothing_here(State(edge): State<Arc<Edge>>) -> Response {
+    edge.end(None, edge.clock.monotonic(), Outcome::UnknownSource)
+}
+
+async fn take(edge: &Edge, source: &Source, request: Request, start: Instant) -> Result<Done, Outcome> {
+    let (_in_flight, mut bytes) = admit(edge, source, &request, start)?;
+    let (parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let head = Head { method: parts.method.as_str(), path_and_query: target, headers: &parts.headers };
+    let now = UnixMillis(edge.clock.now_ms());
+    let mut verifier = source.scheme.begin(&source.keys, head, now).map_err(Outcome::Unverified)?;
+    let pace = Pace { max_bytes: source.max_body, ..edge.pace };
+    let read = body::read(body, pace, start, &mut bytes, &mut verifier).await?;
+    let proof = verifier.finish().map_err(Outcome::Unverified)?;
+    failpoint::hit("edge.verified");
+    if let Some(answer) = answer(&source.scheme, &read.bytes) {
+        return Ok(Done::Handshake(respond::handshake(answer.content_type, answer.body)));
+    }
+    let event = identify(&source.scheme, &parts.headers, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
+    let verified = Verified {
+        source,
+        headers: &parts.headers,
+        body: &read.bytes,
+        body_sha256: read.sha256,
+        key_id: proof.key_id.as_deref(),
+        received_at: Timestamp(edge.clock.now_ms()),
+    };
+    let sealed = seal(&verified, &event, edge.frame, &edge.random);
+    failpoint::hit("edge.sealed");
+    let headers: Vec<(&str, &[u8])> = sealed.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+    let record = Outgoing {
+        topic: &source.topic,
+        partition: None,
+        key: Some(event.key.as_str().as_bytes()),
+        value: &sealed.value,
+        headers: &headers,
+        timestamp: Some(verified.received_at),
+    };
+    let durable = edge.store.store(record).await?;
+    edge.count_body(source, read.bytes.len());
+    Ok(Done::Stored(durable))
+}
+
+/// Everything that can be refused before a byte of the body is read. What is taken here is given back when the request ends.
+fn admit(edge: &Edge, source: &Source, request: &Request, start: Instant) -> Result<(Permit, Permit), Outcome> {
+    if request.method() != Method::POST {
+        return Err(Outcome::BadMethod);
+    }
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > edge.limits.uri.as_usize() {
+        return Err(Outcome::UriTooLong);
+    }
+    if header_bytes(request.headers()) > edge.limits.headers.as_usize() {
+        return Err(Outcome::HeadersTooLarge);
+    }
+    if let Some(Peer(peer)) = request.extensions().get::<Peer>()
+        && !source.allows(*peer)
+    {
+        return Err(Outcome::AddressRefused);
+    }
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !source.takes(content_type) {
+        return Err(Outcome::BadMediaType);
+    }
+    // A content-length is refused here, before anything is read; a chunked body is counted while it is read.
+    let announced = request.body().size_hint().exact().unwrap_or(0);
+    let announced = usize::try_from(announced).ok().filter(|&size| size <= source.max_body);
+    let announced = announced.ok_or(Outcome::BodyTooLarge)?;
+    if edge.shutdown.is_requested() {
+        return Err(Outcome::Draining);
+    }
+    if let Some(rate) = &source.rate
+        && !rate.take(start)
+    {
+        return Err(Outcome::RateLimited);
+    }
+    let in_flight = edge.requests.take(1).ok_or(Outcome::Overloaded)?;
+    let bytes = edge.body_bytes.take(announced).ok_or(Outcome::Overloaded)?;
+    Ok((in_flight, bytes))
+}
+
+/// As they came on the wire: `name: value CR LF`.
+fn header_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}

@@ -1,0 +1,254 @@
+//! The edge as a process: from the configuration to the drained end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hooklog_kafka::{Connection, Writer, WriterSettings};
+use hooklog_process::admin::{Admin, serve as serve_admin};
+use hooklog_process::clock::Clock;
+use hooklog_process::config::ConfigError;
+use hooklog_process::exit::Exit;
+use hooklog_process::failpoint::{FailpointError, arm_from_environment};
+use hooklog_process::health::Health;
+use hooklog_process::logging::{self, LoggingError};
+use hooklog_process::metrics::{MetricsError, Registry};
+use hooklog_process::random::Random;
+use hooklog_process::ready_file;
+use hooklog_process::shutdown::Shutdown;
+use hooklog_schemas::Frame;
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+use crate::edge::{Edge, EdgeError, Parts};
+use crate::listen::serve;
+use crate::source::{SourceError, Sources};
+
+/// How long the last records may take to be acknowledged after the last request ended.
+const FLUSH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Where the process finds its configuration, and where it says that it is ready.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--ready-file`.
+    pub ready: Option<PathBuf>,
+}
+
+/// Why the process ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A source is wrong.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Log lines can't be written as asked.
+    #[error(transparent)]
+    Logging(#[from] LoggingError),
+    /// The failpoints can't be understood.
+    #[error(transparent)]
+    Failpoint(#[from] FailpointError),
+    /// The edge can't be made.
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    /// No source is configured.
+    #[error("no source is configured: add `[sources.NAME]` with a `provider` to the file given by --config")]
+    NoSource,
+    /// A metric's name is taken.
+    #[error("a metric can't be declared: {0}")]
+    Metrics(#[from] MetricsError),
+    /// The client for the log can't be made.
+    #[error("kafka: {0}")]
+    Kafka(#[from] hooklog_kafka::ConfigError),
+    /// An address can't be bound.
+    #[error("{setting} {address} can't be bound: {cause}")]
+    Bind {
+        /// Which setting.
+        setting: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Something of the system failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl RunError {
+    /// The exit code.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_)
+            | Self::Source(_)
+            | Self::Logging(_)
+            | Self::Failpoint(_)
+            | Self::Edge(EdgeError::Source(_))
+            | Self::NoSource
+            | Self::Kafka(_) => Exit::Config,
+            Self::Metrics(_) | Self::Edge(EdgeError::Metrics(_)) => Exit::Internal,
+            Self::Bind { .. } | Self::Io(_) => Exit::Io,
+        }
+    }
+}
+
+/// Checks the configuration and fetches every secret, binds nothing.
+///
+/// # Errors
+/// [`RunError`], naming what is wrong and where.
+pub fn check(files: &Files) -> Result<(), RunError> {
+    let config = Config::load(files.config.as_deref())?;
+    if config.sources.is_empty() {
+        return Err(RunError::NoSource);
+    }
+    Sources::build(&config)?;
+    Ok(())
+}
+
+/// Serves until a signal, then drains.
+///
+/// # Errors
+/// [`RunError`], before anything is bound where the configuration is to blame.
+pub fn run(files: &Files) -> Result<(), RunError> {
+    let config = Config::load(files.config.as_deref())?;
+    logging::begin(config.log.format, &config.log.filter)?;
+    arm_from_environment()?;
+    if config.sources.is_empty() {
+        return Err(RunError::NoSource);
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.threads > 0 {
+        runtime.worker_threads(config.threads);
+    }
+    runtime.enable_all().build()?.block_on(async {
+        let shutdown = Shutdown::from_signals()?;
+        let outside = Outside { clock: Clock::system(), random: Random::os(), registry: Registry::new(), shutdown };
+        let running = start(config, &outside).await?;
+        if let Some(path) = &files.ready {
+            ready_file::write(path, &running.addresses())?;
+        }
+        running.finish().await
+    })
+}
+
+/// What an edge takes from the process it lives in.
+#[derive(Clone)]
+pub struct Outside {
+    /// The time.
+    pub clock: Clock,
+    /// Chance.
+    pub random: Random,
+    /// Where metrics are declared.
+    pub registry: Registry,
+    /// The wish that it end.
+    pub shutdown: Shutdown,
+}
+
+/// An edge that serves.
+pub struct Running {
+    ingest: SocketAddr,
+    admin: SocketAddr,
+    writer: Arc<Writer>,
+    served: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// Binds and serves in this process: the binary's way, and that of `hooklog dev`.
+///
+/// # Errors
+/// [`RunError`]
+pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunError> {
+    let health = Health::new(outside.clock.clone());
+    let serving = health.register("edge");
+    let connection = Connection::new(&config.kafka.bootstrap, "hooklog-ingest", &config.kafka.properties)?;
+    let settings =
+        WriterSettings { linger: config.kafka.linger.0, queue: config.kafka.queue, ..WriterSettings::default() };
+    let log_metrics = hooklog_kafka::Metrics::register(&outside.registry)?;
+    let writer = Arc::new(Writer::start(&connection, &settings, &log_metrics)?);
+    let parts = Parts {
+        log: Arc::clone(&writer) as Arc<dyn hooklog_kafka::Append>,
+        frame: Frame::SingleObject,
+        clock: outside.clock.clone(),
+        random: outside.random.clone(),
+        registry: outside.registry.clone(),
+        shutdown: outside.shutdown.clone(),
+    };
+    let edge = Edge::new(&config, parts)?;
+    let (listener, ingest) = bind("listen", config.listen).await?;
+    let (admin_listener, admin) = bind("admin", config.admin).await?;
+    let shown = serde_json::to_value(&config).unwrap_or_default();
+    let admin_parts = Admin { registry: outside.registry.clone(), health, config: Arc::new(shown) };
+    // The admin port outlives the drain, so that it can be watched.
+    let admin_end = Shutdown::new();
+    tokio::spawn(serve_admin(admin_listener, admin_parts, admin_end.clone()));
+    let shutdown = outside.shutdown.clone();
+    let served = tokio::spawn(async move {
+        serving.ready();
+        let drain = {
+            let serving = serving.clone();
+            let shutdown = shutdown.clone();
+            tokio::spawn(async move {
+                shutdown.requested().await;
+                serving.not_ready("draining");
+            })
+        };
+        let served = serve(listener, edge, &config).await;
+        drain.abort();
+        admin_end.request();
+        served
+    });
+    tracing::info!(%ingest, %admin, "the edge serves");
+    Ok(Running { ingest, admin, writer, served })
+}
+
+async fn bind(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
+    let bound = TcpListener::bind(address).await.and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.map_err(|cause| RunError::Bind { setting, address, cause })
+}
+
+impl Running {
+    /// Where it serves: the content of the ready file.
+    #[must_use]
+    pub fn addresses(&self) -> serde_json::Value {
+        serde_json::json!({
+            "ingest": format!("http://{}", self.ingest),
+            "admin": format!("http://{}", self.admin),
+            "pid": std::process::id(),
+        })
+    }
+
+    /// Where providers reach it.
+    #[must_use]
+    pub const fn ingest(&self) -> SocketAddr {
+        self.ingest
+    }
+
+    /// Where probes reach it.
+    #[must_use]
+    pub const fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Waits until it is drained and every record has its report.
+    ///
+    /// # Errors
+    /// [`RunError`] when serving failed.
+    pub async fn finish(self) -> Result<(), RunError> {
+        self.served.await.map_err(std::io::Error::other)??;
+        let writer = self.writer;
+        let flushed = tokio::task::spawn_blocking(move || writer.flush(FLUSH_DEADLINE)).await;
+        if flushed.unwrap_or(false) {
+            tracing::info!("drained");
+        } else {
+            tracing::warn!("some records had no report when the edge ended; none of them was answered with 2xx");
+        }
+        Ok(())
+    }
+}

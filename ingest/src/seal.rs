@@ -1,0 +1,128 @@
+//! The record of a verified request: envelope, CloudEvents headers, trace.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use hooklog_process::random::Random;
+use hooklog_schemas::codec::{Draft, encode_draft};
+use hooklog_schemas::{Frame, RecordHeaders, Timestamp};
+use http::{HeaderMap, header};
+
+use crate::identify::Event;
+use crate::source::Source;
+
+/// Headers that never enter a record: credentials, and what belongs to the connection and not to the event (RFC 9110, section 7.6.1).
+const DROPPED: &[header::HeaderName] = &[
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    header::CONNECTION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::EXPECT,
+];
+
+/// What is known of a request once it is verified.
+pub struct Verified<'a> {
+    /// Its source.
+    pub source: &'a Source,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its body.
+    pub body: &'a Bytes,
+    /// The body's SHA-256.
+    pub body_sha256: [u8; 32],
+    /// The secret that verified it.
+    pub key_id: Option<&'a str>,
+    /// When it was whole.
+    pub received_at: Timestamp,
+}
+
+/// A record, ready to be appended.
+pub struct Sealed {
+    /// The envelope's bytes.
+    pub value: Vec<u8>,
+    /// The record's headers.
+    pub headers: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// Seals a request into a record. The body is copied once: into the record.
+#[must_use]
+pub fn seal(request: &Verified<'_>, event: &Event, frame: Frame, random: &Random) -> Sealed {
+    let text = |name: &header::HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
+    let credential = request.source.scheme.credential_header();
+    let kept: Vec<(&str, &[u8])> = request
+        .headers
+        .iter()
+        .filter(|(name, _)| !DROPPED.contains(name) && credential != Some(name))
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    let scheme = match request.key_id {
+        Some(key_id) => Cow::Owned(format!("{}:{key_id}", request.source.scheme.name)),
+        None => Cow::Borrowed(request.source.scheme.name.as_str()),
+    };
+    let trace = trace(request.headers, random);
+    let draft = Draft {
+        id: &event.id,
+        source: &request.source.name,
+        kind: &event.kind,
+        key: &event.key,
+        received_at: request.received_at,
+        scheme: &scheme,
+        headers: &kept,
+        content_type: text(&header::CONTENT_TYPE),
+        body: request.body,
+        body_sha256: request.body_sha256,
+        trace: Some(&trace),
+    };
+    let headers = RecordHeaders::of(&draft).into_iter().map(|(name, value)| (name, value.into_owned())).collect();
+    Sealed { value: encode_draft(&draft, frame), headers }
+}
+
+/// The caller's `traceparent` if it is one (W3C Trace Context, version 00), else a new one.
+fn trace(headers: &HeaderMap, random: &Random) -> String {
+    let given = headers.get(RecordHeaders::TRACEPARENT).and_then(|value| value.to_str().ok());
+    if let Some(given) = given.filter(|text| is_traceparent(text)) {
+        return given.to_owned();
+    }
+    let bytes: [u8; 24] = random.bytes();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("00-{}-{}-01", hex(&bytes[..16]), hex(&bytes[16..]))
+}
+
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let nonzero = |part: &str| part.bytes().any(|byte| byte != b'0');
+    matches!(parts.as_slice(), ["00", trace, span, flags]
+        if hex(trace, 32) && hex(span, 16) && hex(flags, 2) && nonzero(trace) && nonzero(span))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_trace_is_kept_only_if_it_is_one() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert!(is_traceparent(good));
+        for bad in [
+            "",
+            "00-0-0-01",
+            &good.replace("00-0a", "ff-0a"),
+            &good.to_uppercase(),
+            &good.replace("b7ad6b7169203331", "0000000000000000"),
+        ] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", good.parse().unwrap());
+        assert_eq!(trace(&headers, &Random::seeded(1)), good);
+        headers.insert("traceparent", "nonsense".parse().unwrap());
+        assert!(is_traceparent(&trace(&headers, &Random::seeded(1))));
+    }
+}

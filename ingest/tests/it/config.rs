@@ -1,0 +1,77 @@
+//! A wrong configuration is refused before anything is bound, with the source and the mend; no secret is ever told.
+
+use std::path::Path;
+
+use hooklog_ingest::config::{Config, DEFAULTS};
+use hooklog_ingest::source::Sources;
+use hooklog_process::config::explain;
+
+use crate::server::{self, SECRET};
+
+fn refused(source: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let short = folder.path().join("short");
+    std::fs::write(&short, "fifteen bytes!!").unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&short, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let source = source.replace("$SHORT", &format!("{{ id = \"short\", file = {:?} }}", short.display().to_string()));
+    let config = server::config(folder.path(), &format!("[sources.shop]\n{source}"));
+    match Sources::build(&config) {
+        Ok(_) => panic!("taken: {source}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn each_mistake_is_named_with_its_mend() {
+    for (source, words) in [
+        ("provider = \"githib\"", &["githib", "github", "hmac"][..]),
+        ("provider = \"github\"", &["no secret"]),
+        ("provider = \"none\"\nsecrets = [$SECRET]", &["none", "reads no secret"]),
+        ("provider = \"github\"\nsecrets = [$SHORT]", &["short", "16"]),
+        ("provider = \"github\"\nsecrets = [$SECRET, $SECRET]", &["twice", "`a`"]),
+        ("provider = \"github\"\nsecrets = [{ id = \"x\", file = \"/nonexistent\" }]", &["/nonexistent", "\"x\""]),
+        ("provider = \"github\"\nsecrets = [{ id = \"x\", env = \"HOOKLOG_UNSET\" }]", &["HOOKLOG_UNSET"]),
+        ("provider = \"github\"\nsecrets = [$SECRET]\nmax_body = \"26MiB\"", &["25MiB"]),
+        ("provider = \"none\"\nrate = 0", &["rate"]),
+        ("provider = \"none\"\ntopic = \"a b\"", &["topic name", "' '"]),
+        ("provider = \"github\"\nsecrets = [$SECRET]\nscheme = { hedaer = \"x\" }", &["hedaer"]),
+    ] {
+        let error = refused(source);
+        assert!(error.starts_with("source \"shop\": "), "{error}");
+        assert!(words.iter().all(|word| error.contains(word)), "{source} gave: {error}");
+        assert!(!error.contains(SECRET) && !error.contains("fifteen bytes"), "{error}");
+    }
+}
+
+#[test]
+fn a_name_that_is_no_path_segment_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = server::config(folder.path(), "[sources.\"Git Hub\"]\nprovider = \"none\"");
+    assert!(Sources::build(&config).err().unwrap().to_string().contains("Git Hub"));
+}
+
+#[test]
+fn the_defaults_load_and_every_setting_is_explained() {
+    let config = Config::defaults().unwrap();
+    assert!(config.sources.is_empty());
+    for setting in explain(DEFAULTS) {
+        assert!(setting.explanation.len() > 10, "{} is not explained", setting.key);
+    }
+    assert_eq!(explain(DEFAULTS).len(), 28);
+}
+
+#[test]
+fn what_is_shown_of_a_configuration_holds_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let config =
+        server::config(folder.path(), "[kafka]\nproperties = { \"sasl.password\" = { env = \"KAFKA_PASSWORD\" } }");
+    let shown = serde_json::to_string(&config).unwrap();
+    assert!(!shown.contains(SECRET), "{shown}");
+    assert!(shown.contains("github") && shown.contains("KAFKA_PASSWORD"));
+}
+
+#[test]
+fn a_missing_file_is_no_default() {
+    assert!(Config::load(Some(Path::new("/nonexistent.toml"))).is_err());
+}

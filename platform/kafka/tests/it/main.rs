@@ -1,0 +1,9 @@
+//! Writer and reader against the client library's own mock brokers: rebalances, faults and recoveries that need no real log.
+//!
+//! The mock keeps little and isolates nothing: how much, how fast and how durable is for the tests on real brokers.
+
+mod mock;
+mod owner;
+mod reading;
+mod writing;
+mod asking;

@@ -1,0 +1,42 @@
+//! The record's headers are CloudEvents' Kafka binding.
+
+use hooklog_schemas::RecordHeaders;
+use hooklog_schemas::codec::Draft;
+
+use crate::samples;
+
+#[test]
+fn an_event_has_the_cloudevents_headers() {
+    let envelope = samples::full();
+    let draft = Draft {
+        id: &envelope.id,
+        source: &envelope.source,
+        kind: &envelope.kind,
+        key: &envelope.key,
+        received_at: envelope.received_at,
+        scheme: &envelope.scheme,
+        headers: &[],
+        content_type: None,
+        body: &envelope.body,
+        body_sha256: envelope.body_sha256,
+        trace: envelope.trace.as_deref(),
+    };
+    let headers = RecordHeaders::of(&draft);
+    let read: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (*name, std::str::from_utf8(value).unwrap())).collect();
+    assert_eq!(
+        read,
+        [
+            ("ce_specversion", "1.0"),
+            ("ce_id", "72d3162e-cc78-11e3-81ab-4c9367dc0958"),
+            ("ce_source", "/in/github"),
+            ("ce_type", "push"),
+            ("ce_time", "2023-11-14T22:13:20.123Z"),
+            ("ce_partitionkey", "1296269"),
+            ("content-type", "application/avro"),
+            ("hooklog-dedupe-id", "github:72d3162e-cc78-11e3-81ab-4c9367dc0958"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ]
+    );
+    assert_eq!(envelope.dedupe_id(), "github:72d3162e-cc78-11e3-81ab-4c9367dc0958");
+}

@@ -1,0 +1,198 @@
+//! The edge's rounds: every peer under the same load in turn, every 2xx looked for in Kafka, and the bare producer for the bound.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::broker::Broker;
+use crate::error::BenchError;
+use crate::fill::{Produced, produce};
+use crate::load::{Answers, Load};
+use crate::machine::CpuSeconds;
+use crate::process::PATIENCE;
+use crate::server::Peer;
+use crate::settings::{NAIVE_LINGERS_MS, Settings};
+use crate::topic::{Shape, Topics};
+
+/// Where the bare producer writes.
+const BARE_TOPIC: &str = "bare";
+
+/// One peer under one load.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// Answers with 2xx a second.
+    pub rate: f64,
+    /// The server's CPU for an answer, in microseconds.
+    pub server_micros: f64,
+    /// The load generator's.
+    pub load_micros: f64,
+}
+
+/// What a record costs when nothing but Kafka has to be paid, in microseconds of CPU.
+#[derive(Debug, Clone, Copy)]
+pub struct Bare {
+    /// Of the producer.
+    pub producer_micros: f64,
+    /// Of the broker.
+    pub broker_micros: f64,
+}
+
+impl Bare {
+    const fn sum(&self) -> f64 {
+        self.producer_micros + self.broker_micros
+    }
+}
+
+/// All rounds of the edge and its peers.
+#[derive(Debug, Default)]
+pub struct Rounds {
+    /// By peer and connections, in the order of the rounds.
+    pub runs: BTreeMap<(Peer, usize), Vec<Run>>,
+    /// The cheapest bare producer of each round.
+    pub bare: Vec<Bare>,
+}
+
+/// What a round needs.
+pub struct Bench<'a> {
+    /// How long and how often.
+    pub settings: &'a Settings,
+    /// Where records go.
+    pub broker: &'a Broker,
+    /// The topics, to count.
+    pub topics: &'a Topics,
+    /// For configurations and logs.
+    pub folder: &'a Path,
+}
+
+impl Bench<'_> {
+    /// All rounds.
+    ///
+    /// # Errors
+    /// [`BenchError::Miscounted`] when a peer's 2xx are not in Kafka; or whatever stopped the bench.
+    pub fn ingest(&self, load: &mut Load) -> Result<Rounds, BenchError> {
+        let mut peers = vec![Peer::Edge, Peer::Signatures];
+        peers.extend(NAIVE_LINGERS_MS.map(|linger_ms| Peer::Naive { linger_ms }));
+        for topic in ["hooks.github", "naive.github", BARE_TOPIC] {
+            self.topics.create(topic)?;
+        }
+        let mut rounds = Rounds::default();
+        let mut shape = None;
+        for round in 1..=self.settings.rounds {
+            for connections in self.settings.connections() {
+                for &peer in &peers {
+                    let run = self.run(peer, connections, load, round)?;
+                    rounds.runs.entry((peer, connections)).or_default().push(run);
+                    if peer == Peer::Edge && shape.is_none() {
+                        shape = Some(self.edge_shape()?);
+                    }
+                    if let Some(topic) = peer.topic() {
+                        self.topics.empty(topic)?;
+                    }
+                }
+                // Nobody always runs first, when the machine is coolest.
+                peers.rotate_left(1);
+            }
+            if let Some(shape) = shape {
+                rounds.bare.push(self.bare(shape, round)?);
+            }
+        }
+        Ok(rounds)
+    }
+
+    fn edge_shape(&self) -> Result<Shape, BenchError> {
+        let shape = self.topics.shape("hooks.github")?;
+        println!(
+            "an edge's record has {} bytes of value and {} headers of {} bytes; the bare producer writes the same",
+            shape.value, shape.headers, shape.header_bytes
+        );
+        Ok(shape)
+    }
+
+    fn run(&self, peer: Peer, connections: usize, load: &mut Load, round: u32) -> Result<Run, BenchError> {
+        let server = peer.serve(self.broker.address(), self.folder)?;
+        let before = peer.topic().map(|topic| self.topics.appended(topic)).transpose()?;
+        let warm = load.run(&server.url, connections, self.settings.warm_up)?;
+        let idle = Used { server: server.process.cpu()?, broker: self.broker.cpu()?, all: CpuSeconds::of_everybody()? };
+        let answers = load.run(&server.url, connections, self.settings.measured)?;
+        let used = Used {
+            server: server.process.cpu()? - idle.server,
+            broker: self.broker.cpu()? - idle.broker,
+            all: CpuSeconds::of_everybody()? - idle.all,
+        };
+        let counted = match (peer.topic(), before) {
+            (Some(topic), Some(before)) => {
+                self.count(peer, self.topics.settled(topic)? - before, [&warm, &answers], connections)?
+            }
+            _ => "no kafka".to_owned(),
+        };
+        server.process.stop()?;
+        report(round, peer, connections, &answers, &used, &counted);
+        Ok(Run {
+            rate: answers.rate(),
+            server_micros: used.server.micros_each(answers.stored),
+            load_micros: answers.cpu.micros_each(answers.stored),
+        })
+    }
+
+    /// Every 2xx is a record, and every further record was in flight when a load was cut off.
+    fn count(&self, peer: Peer, stored: u64, loads: [&Answers; 2], connections: usize) -> Result<String, BenchError> {
+        let answered = loads.iter().map(|load| load.stored).sum();
+        let in_flight = u64::try_from(loads.len() * connections).unwrap_or(u64::MAX);
+        let failed: u64 = loads.iter().map(|load| load.failed).sum();
+        // A request that failed, too, may have left its record.
+        if stored < answered || stored > answered + in_flight + failed {
+            return Err(BenchError::Miscounted { peer: peer.to_string(), answered, stored, in_flight });
+        }
+        Ok(format!("2xx {answered} kafka {stored} (+{} in flight) failed {failed}", stored - answered))
+    }
+
+    /// The cheaper of the lingers.
+    fn bare(&self, shape: Shape, round: u32) -> Result<Bare, BenchError> {
+        let mut best: Option<Bare> = None;
+        for linger_ms in NAIVE_LINGERS_MS {
+            let before = self.topics.appended(BARE_TOPIC)?;
+            let broker = self.broker.cpu()?;
+            let wanted = Produced { topic: BARE_TOPIC, records: self.settings.produced, shape, linger_ms };
+            let (seconds, cpu) = produce(self.broker.address(), &wanted, self.folder, 4 * PATIENCE)?;
+            let run = Bare {
+                producer_micros: cpu.micros_each(wanted.records),
+                broker_micros: (self.broker.cpu()? - broker).micros_each(wanted.records),
+            };
+            let stored = self.topics.settled(BARE_TOPIC)? - before;
+            if stored != wanted.records {
+                let (peer, answered) = ("bare producer".to_owned(), wanted.records);
+                return Err(BenchError::Miscounted { peer, answered, stored, in_flight: 0 });
+            }
+            self.topics.empty(BARE_TOPIC)?;
+            println!(
+                "round {round} bare-producer-linger-{linger_ms}ms: {:.0}/s, cpu us/record: producer {:.1} broker {:.1}; kafka {stored}",
+                wanted.records as f64 / seconds,
+                run.producer_micros,
+                run.broker_micros
+            );
+            best = best.filter(|best| best.sum() <= run.sum()).or(Some(run));
+        }
+        Ok(best.expect("there is a linger"))
+    }
+}
+
+/// CPU while a load ran.
+struct Used {
+    server: CpuSeconds,
+    broker: CpuSeconds,
+    all: CpuSeconds,
+}
+
+fn report(round: u32, peer: Peer, connections: usize, answers: &Answers, used: &Used, counted: &str) {
+    let each = |cpu: CpuSeconds| cpu.micros_each(answers.stored);
+    let others = (used.all - used.server - used.broker - answers.cpu).0.max(0.0) / answers.seconds;
+    println!(
+        "round {round} {connections} connections {peer}: {:.0}/s p50 {:.1} ms p99 {:.1} ms, \
+         cpu us/request: server {:.1} broker {:.1} load {:.1}, cores used by others {others:.2}; {counted}",
+        answers.rate(),
+        answers.p50_ms,
+        answers.p99_ms,
+        each(used.server),
+        each(used.broker),
+        each(answers.cpu),
+    );
+}

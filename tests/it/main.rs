@@ -1,0 +1,9 @@
+//! The promises, each proven from outside: real brokers, the products as processes, an independent reader.
+//!
+//! `HOOKLOG_FAULTS=long` makes the fault experiments long.
+
+mod judge;
+mod children;
+mod payment_api;
+mod brokers;
+mod clients;

@@ -1,0 +1,119 @@
+//! The edge under test: `hooklog-ingest`, configured by files, on an address that survives its restarts.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::bins;
+use crate::ports;
+use crate::processes::Process;
+use crate::webhook::{Provider, SECRET};
+
+const START: Duration = Duration::from_secs(30);
+
+/// One configured source, with [`SECRET`] as its secret.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its name in the path; its topic is `hooks.NAME`.
+    pub name: String,
+    /// Its provider's habits.
+    pub provider: Provider,
+    /// Further settings of the source, in TOML; may be empty.
+    pub settings: String,
+}
+
+impl Source {
+    /// A source with no further settings.
+    #[must_use]
+    pub fn new(name: &str, provider: Provider) -> Self {
+        Self { name: name.to_owned(), provider, settings: String::new() }
+    }
+
+    /// Where its events go.
+    #[must_use]
+    pub fn topic(&self) -> String {
+        format!("hooks.{}", self.name)
+    }
+}
+
+/// An edge, running or not. Dropping it kills it.
+pub struct Edge {
+    folder: TempDir,
+    port: u16,
+    admin: u16,
+    process: Option<Process>,
+}
+
+impl Edge {
+    /// Writes the configuration and starts the edge; `settings` is TOML for the top of the file and may be empty.
+    pub async fn start(bootstrap: &str, sources: &[Source], settings: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("hooklog-edge-").tempdir().expect("a folder for temporary files");
+        let mut edge = Self { folder, port: ports::free(), admin: ports::free(), process: None };
+        let secret = edge.file("secret");
+        std::fs::write(&secret, SECRET).expect("the test's own folder is writable");
+        let mut config = format!("listen = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n{settings}\n", edge.port, edge.admin);
+        let _ = writeln!(config, "[kafka]\nbootstrap = \"{bootstrap}\"");
+        for source in sources {
+            let _ = writeln!(config, "[sources.{}]\nprovider = \"{}\"", source.name, source.provider.name());
+            let _ = writeln!(config, "secrets = [{{ id = \"test\", file = \"{}\" }}]\n{}", secret.display(), source.settings);
+        }
+        std::fs::write(edge.file("edge.toml"), config).expect("the test's own folder is writable");
+        edge.restart("").await;
+        edge
+    }
+
+    /// `host:port` for senders.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `host:port` of probes and metrics.
+    #[must_use]
+    pub fn admin(&self) -> String {
+        format!("127.0.0.1:{}", self.admin)
+    }
+
+    /// Starts it again after [`Edge::kill9`], with failpoints if `failpoints` is not empty, and waits until it serves.
+    pub async fn restart(&mut self, failpoints: &str) {
+        let ready = self.file("ready.json");
+        let _ = std::fs::remove_file(&ready);
+        let mut command = Command::new(bins::path("hooklog-ingest"));
+        command.arg("--config").arg(self.file("edge.toml")).arg("--ready-file").arg(&ready);
+        command.env("HOOKLOG_FAILPOINTS", failpoints);
+        let process = self.process.insert(Process::start("edge", command, self.folder.path()));
+        process.ready(&ready, START).await;
+    }
+
+    /// Ends it at once.
+    pub fn kill9(&mut self) {
+        self.process().kill9();
+    }
+
+    /// Asks it to end, and waits.
+    pub async fn stop(&mut self, within: Duration) -> ExitStatus {
+        self.process().sigterm();
+        self.process().exited(within).await
+    }
+
+    /// Waits until it ends by itself, as at a failpoint.
+    pub async fn exited(&mut self, within: Duration) -> ExitStatus {
+        self.process().exited(within).await
+    }
+
+    /// What it wrote since its last start.
+    pub fn log(&mut self) -> String {
+        self.process().log()
+    }
+
+    fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("an edge is started when it is made")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
