@@ -100,8 +100,8 @@ fn topics(connection: &Connection, group: Option<&str>) -> Result<Vec<TopicName>
 /// The newest records of a topic over all partitions, oldest first.
 fn newest(connection: &Connection, topic: &TopicName, count: u32) -> Result<Vec<Incoming>, Failure> {
     let from = From::Last(count.into());
-    let mut tail = Tail::open(connection, std::slice::from_ref(topic), from, ANSWER_WITHIN)
-        .map_err(|error| unanswered(&error))?;
+    let mut tail =
+        Tail::open(connection, std::slice::from_ref(topic), from, ANSWER_WITHIN).map_err(|error| unanswered(&error))?;
     let keep = usize::try_from(count).unwrap_or(usize::MAX);
     let mut newest: VecDeque<Incoming> = VecDeque::new();
     while let Seen::Record(mut record) = tail.next(LOOK).map_err(|error| Failure::Unavailable(error.to_string()))? {
@@ -163,8 +163,7 @@ mod tests {
             class: FaultClass::Permanent,
             message: "no\u{1b}[31m customer".to_owned(),
         };
-        let headers: Headers =
-            letter.headers().into_iter().chain([(RecordHeaders::ID, b"evt_1".to_vec())]).collect();
+        let headers: Headers = letter.headers().into_iter().chain([(RecordHeaders::ID, b"evt_1".to_vec())]).collect();
         let record = Incoming {
             position: position("hooks.ledger.dlq", 7),
             key: None,

@@ -112,9 +112,9 @@ impl Home {
         match lock.try_lock() {
             Ok(()) => Ok(Held { home: self, _lock: lock }),
             Err(TryLockError::WouldBlock) => {
-                let who = self.running().map_or_else(String::new, |running| {
-                    format!(" (process {}, {})", running.pid, running.ingest)
-                });
+                let who = self
+                    .running()
+                    .map_or_else(String::new, |running| format!(" (process {}, {})", running.pid, running.ingest));
                 Err(Failure::Refused(format!(
                     "another `hooklog dev`{who} runs on {}: stop it, or give this one a folder of its own with --data-dir",
                     self.0.display()
@@ -195,8 +195,9 @@ fn private_folder(folder: &Path) -> Result<(), Failure> {
 fn usual() -> Result<PathBuf, Failure> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local").join("share")));
-    data.map(|data| data.join("hooklog").join("dev"))
-        .ok_or_else(|| Failure::Usage("neither XDG_DATA_HOME nor HOME is set: give the folder with --data-dir".to_owned()))
+    data.map(|data| data.join("hooklog").join("dev")).ok_or_else(|| {
+        Failure::Usage("neither XDG_DATA_HOME nor HOME is set: give the folder with --data-dir".to_owned())
+    })
 }
 
 fn is_alive(pid: u32) -> bool {

@@ -124,7 +124,16 @@ impl Question {
             _ => self.age(topic, partition, next)?,
         };
         let (group, topic) = (group.name.clone(), topic.to_string());
-        Ok(Row { group, topic, partition: partition.0, next: next.0, end: bounds.end.0, lag_records, lag_seconds, member: None })
+        Ok(Row {
+            group,
+            topic,
+            partition: partition.0,
+            next: next.0,
+            end: bounds.end.0,
+            lag_records,
+            lag_seconds,
+            member: None,
+        })
     }
 
     /// The age of the first record at or after `next`, in seconds.

@@ -92,8 +92,7 @@ impl Columns {
         let width = |column: usize| self.0.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max();
         let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
         for row in &self.0 {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
             output.line(cells.join("  ").trim_end())?;
         }
         Ok(())

@@ -52,9 +52,10 @@ impl Reach {
         match (home.running(), &self.data_dir) {
             (Some(running), _) => Ok(running.bootstrap),
             (None, None) => Ok(USUAL.to_owned()),
-            (None, Some(folder)) => {
-                Err(Failure::Unavailable(format!("no `hooklog dev` runs on {}: start it, or give --broker", folder.display())))
-            }
+            (None, Some(folder)) => Err(Failure::Unavailable(format!(
+                "no `hooklog dev` runs on {}: start it, or give --broker",
+                folder.display()
+            ))),
         }
     }
 }

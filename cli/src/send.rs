@@ -143,7 +143,12 @@ fn report(arguments: &Arguments, url: &str, tally: &Tally) -> Result<(), Failure
             output.line(line)?;
         }
         if let (1, Some(first)) = (arguments.count, &summary.first) {
-            output.line(format_args!("the same event again: hooklog send {} --id {}{}", arguments.provider, first.id, arguments.elsewhere()))?;
+            output.line(format_args!(
+                "the same event again: hooklog send {} --id {}{}",
+                arguments.provider,
+                first.id,
+                arguments.elsewhere()
+            ))?;
         }
     }
     summary.verdict()
@@ -173,7 +178,9 @@ impl Arguments {
         if let Some(source) = &self.source {
             return source.clone();
         }
-        let Some(dev) = dev.filter(|dev| !dev.providers.contains_key(&self.provider)) else { return self.provider.clone() };
+        let Some(dev) = dev.filter(|dev| !dev.providers.contains_key(&self.provider)) else {
+            return self.provider.clone();
+        };
         let of_provider = dev.providers.iter().find(|(_, provider)| **provider == self.provider);
         of_provider.map_or_else(|| self.provider.clone(), |(source, _)| source.clone())
     }

@@ -35,7 +35,9 @@ enum Action {
         json: bool,
     },
     /// Check a provider file or an edge configuration with its secrets; what is wrong is named with the mend
-    #[command(after_help = "Examples:\n  hooklog sources check edge.toml\n  hooklog sources check my-provider.toml --json")]
+    #[command(
+        after_help = "Examples:\n  hooklog sources check edge.toml\n  hooklog sources check my-provider.toml --json"
+    )]
     Check {
         /// The file
         file: PathBuf,

@@ -111,7 +111,9 @@ fn text(value: &Value) -> String {
 fn failed(error: &StateError) -> Failure {
     match error {
         StateError::Nothing { .. } => Failure::Refused(error.to_string()),
-        StateError::Folder { path, cause } => Failure::Io { path: path.clone(), cause: std::io::Error::from(cause.kind()) },
+        StateError::Folder { path, cause } => {
+            Failure::Io { path: path.clone(), cause: std::io::Error::from(cause.kind()) }
+        }
         StateError::Disk(_) | StateError::Store(_) | StateError::Row { .. } => Failure::Internal(error.to_string()),
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use hooklog_kafka::tail::{From, Seen, Tail};
 use hooklog_kafka::Incoming;
+use hooklog_kafka::tail::{From, Seen, Tail};
 use hooklog_process::clock::Clock;
 use hooklog_process::quantity::Span;
 use hooklog_schemas::{Envelope, NextOffset, SourceName, Timestamp, TopicName, codec};
@@ -76,7 +76,9 @@ impl FromStr for Place {
             return Ok(Self::Ago(ago.0));
         }
         match OffsetDateTime::parse(text, &Rfc3339) {
-            Ok(at) => Ok(Self::Time(Timestamp(i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)))),
+            Ok(at) => {
+                Ok(Self::Time(Timestamp(i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX))))
+            }
             Err(_) => Err("write an offset (42), a time (2026-11-24T12:00:00Z) or how long ago (10m)".to_owned()),
         }
     }
@@ -164,7 +166,10 @@ fn line(position: String, envelope: &Envelope) -> Line<'_> {
     for header in &envelope.headers {
         let value = String::from_utf8_lossy(&header.value);
         // As HTTP reads a repeated header (RFC 9110, section 5.3).
-        headers.entry(&header.name).and_modify(|all| *all = format!("{all}, {value}")).or_insert_with(|| value.to_string());
+        headers
+            .entry(&header.name)
+            .and_modify(|all| *all = format!("{all}, {value}"))
+            .or_insert_with(|| value.to_string());
     }
     let body = std::str::from_utf8(&envelope.body).ok();
     Line {
@@ -198,7 +203,10 @@ mod tests {
     use super::*;
 
     fn envelope(body: &'static [u8]) -> Envelope {
-        let header = |name: &str, value: &'static str| Header { name: name.to_owned(), value: Bytes::from_static(value.as_bytes()) };
+        let header = |name: &str, value: &'static str| Header {
+            name: name.to_owned(),
+            value: Bytes::from_static(value.as_bytes()),
+        };
         Envelope {
             id: EventId::parse("evt_1").unwrap(),
             source: SourceName::parse("stripe").unwrap(),
@@ -230,7 +238,10 @@ mod tests {
         let (text, bytes) = (envelope(b"{\"a\": 1}"), envelope(&[0xFF, 0]));
         let text = serde_json::to_value(line("hooks.stripe/3/41".to_owned(), &text)).unwrap();
         assert_eq!((&text["body"], &text["body_base64"]), (&"{\"a\": 1}".into(), &serde_json::Value::Null));
-        assert_eq!((&text["headers"]["accept"], &text["received_at"]), (&"a, b".into(), &"2023-11-14T22:13:20.000Z".into()));
+        assert_eq!(
+            (&text["headers"]["accept"], &text["received_at"]),
+            (&"a, b".into(), &"2023-11-14T22:13:20.000Z".into())
+        );
         let bytes = serde_json::to_value(line(String::new(), &bytes)).unwrap();
         assert_eq!((&bytes["body_base64"], bytes.get("body")), (&"/wA=".into(), None));
     }

@@ -42,10 +42,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(listener: TcpListener, edge: Arc<Edge>, config: &Config) -> io::Result<()> {
     let server = Arc::new(Server::new(edge, config));
     let tasks = TaskTracker::new();
+    let mut looks = tokio::time::interval(GAUGES_EVERY);
     loop {
         let accepted = tokio::select! {
             biased;
             () = server.edge.shutdown.requested() => break,
+            _ = looks.tick() => {
+                server.show();
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -65,6 +70,9 @@ pub async fn serve(listener: TcpListener, edge: Arc<Edge>, config: &Config) -> i
     }
     Ok(())
 }
+
+/// How often the gauges of what is in hand are set.
+const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
 struct Server {
     edge: Arc<Edge>,
@@ -107,9 +115,7 @@ impl Server {
             return;
         };
         let _ = stream.set_nodelay(true);
-        self.count();
         self.exchange(stream, peer).await;
-        self.count();
     }
 
     /// All requests of one connection.
@@ -170,7 +176,7 @@ impl Server {
         self.edge.metrics.closed.with_label_values(&[reason]).inc();
     }
 
-    fn count(&self) {
+    fn show(&self) {
         let gauge = |what: &str, room: &Room| {
             let taken = i64::try_from(room.taken()).unwrap_or(i64::MAX);
             self.edge.metrics.in_hand.with_label_values(&[what]).set(taken);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hooklog_kafka::registry::{Registry as SchemaRegistry, RegistryError};
 use hooklog_kafka::{Connection, Writer, WriterSettings};
 use hooklog_process::admin::{Admin, serve as serve_admin};
 use hooklog_process::clock::Clock;
@@ -64,6 +65,9 @@ pub enum RunError {
     /// The client for the log can't be made.
     #[error("kafka: {0}")]
     Kafka(#[from] hooklog_kafka::ConfigError),
+    /// The schema registry does not help.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// An address can't be bound.
     #[error("{setting} {address} can't be bound: {cause}")]
     Bind {
@@ -92,6 +96,8 @@ impl RunError {
             | Self::NoSource
             | Self::Kafka(_) => Exit::Config,
             Self::Metrics(_) | Self::Edge(EdgeError::Metrics(_)) => Exit::Internal,
+            Self::Registry(RegistryError::Address { .. }) => Exit::Config,
+            Self::Registry(_) => Exit::Unavailable,
             Self::Bind { .. } | Self::Io(_) => Exit::Io,
         }
     }
@@ -171,7 +177,7 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
     let writer = Arc::new(Writer::start(&connection, &settings, &log_metrics)?);
     let parts = Parts {
         log: Arc::clone(&writer) as Arc<dyn hooklog_kafka::Append>,
-        frame: Frame::SingleObject,
+        frame: frame(&config).await?,
         clock: outside.clock.clone(),
         random: outside.random.clone(),
         registry: outside.registry.clone(),
@@ -203,6 +209,20 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
     });
     tracing::info!(%ingest, %admin, "the edge serves");
     Ok(Running { ingest, admin, writer, served })
+}
+
+/// How values are framed: by the registry's number where one is set, else by the schema's fingerprint. Every topic's subject is
+/// registered; a registry gives one schema one number.
+async fn frame(config: &Config) -> Result<Frame, RunError> {
+    if config.kafka.registry.is_empty() {
+        return Ok(Frame::SingleObject);
+    }
+    let registry = SchemaRegistry::at(&config.kafka.registry)?;
+    let mut frame = Frame::SingleObject;
+    for source in Sources::build(config)?.iter() {
+        frame = Frame::Registry(registry.register_envelope(&source.topic).await?);
+    }
+    Ok(frame)
 }
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {

@@ -40,7 +40,7 @@ pub(crate) struct Report {
 }
 
 /// How far a consumer is in a partition.
-pub(crate) type Progress = dyn Fn(&str, &TopicName, Partition) -> Option<NextOffset>;
+pub(crate) type Progress<'a> = dyn Fn(&str, &TopicName, Partition) -> Option<NextOffset> + 'a;
 
 struct Waiting {
     position: Position,
@@ -106,7 +106,7 @@ impl Board {
     }
 
     /// Takes the lines that are complete, or have waited long enough.
-    pub(crate) fn lines(&mut self, now: Instant, progress: &Progress) -> Vec<String> {
+    pub(crate) fn lines(&mut self, now: Instant, progress: &Progress<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         while let Some(first) = self.waiting.front() {
             let age = now.saturating_duration_since(first.since);
@@ -131,7 +131,7 @@ impl Board {
     }
 
     /// What each reader did, where that is certain.
-    fn told(&self, waiting: &Waiting, age: Duration, progress: &Progress) -> Vec<Option<String>> {
+    fn told(&self, waiting: &Waiting, age: Duration, progress: &Progress<'_>) -> Vec<Option<String>> {
         let position = &waiting.position;
         let deeds = self.deeds.get(position);
         let told = |consumer: &&'static str| {
@@ -177,8 +177,8 @@ mod tests {
 
     use super::*;
 
-    const ALL_READ: &Progress = &|_, _, _| Some(NextOffset(100));
-    const NONE_READ: &Progress = &|_, _, _| Some(NextOffset(0));
+    const ALL_READ: &Progress<'static> = &|_, _, _| Some(NextOffset(100));
+    const NONE_READ: &Progress<'static> = &|_, _, _| Some(NextOffset(0));
 
     fn position(offset: i64) -> Position {
         Position { topic: TopicName::parse("hooks.stripe").unwrap(), partition: Partition(0), offset: Offset(offset) }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use hooklog_consumer::{Consumer, Effect, Parts, Runner, RunnerMetrics, Settings};
-use hooklog_kafka::ConnectionSettings;
 use hooklog_ledger::Ledger;
 use hooklog_ledger::charge::Order;
 use hooklog_ledger::payments::Payments;
@@ -58,10 +57,7 @@ pub(crate) fn readings(sources: &[DevSource]) -> Vec<(&'static str, Vec<TopicNam
         topics.dedup();
         topics
     };
-    let all = [
-        (Ledger::NAME, topics(&|source| source.provider == PAYING)),
-        (Tally::NAME, topics(&|_| true)),
-    ];
+    let all = [(Ledger::NAME, topics(&|source| source.provider == PAYING)), (Tally::NAME, topics(&|_| true))];
     all.into_iter().filter(|(_, topics)| !topics.is_empty()).collect()
 }
 
@@ -84,7 +80,8 @@ impl Consumers {
         let payments = Payments::at(start.payments).map_err(|error| defect(&error))?;
         let mut consumers =
             Self { running: Vec::new(), ready: Vec::new(), stop: Shutdown::new(), ended: CancellationToken::new() };
-        let parts = Parts { clock: start.clock.clone(), random: start.random.clone(), health: start.health.clone(), metrics };
+        let parts =
+            Parts { clock: start.clock.clone(), random: start.random.clone(), health: start.health.clone(), metrics };
         let mut payments = Some(payments);
         for (name, topics) in readings(start.sources) {
             match payments.take_if(|_| name == Ledger::NAME) {
@@ -114,7 +111,7 @@ impl Consumers {
         settings.fetch.max_partitions = start.partitions * u32::try_from(topics.len()).unwrap_or(1);
         settings.topics = topics;
         settings.data_dir = start.state.clone();
-        settings.kafka = ConnectionSettings { bootstrap: start.bootstrap.to_owned(), ..ConnectionSettings::default() };
+        start.bootstrap.clone_into(&mut settings.kafka.bootstrap);
         let (tell, ready) = oneshot::channel();
         let watched = Watched { consumer, words, reports: start.reports.clone() };
         let runner = Runner::new(watched, settings, parts).tell_ready(tell);
@@ -189,7 +186,10 @@ mod tests {
         let sources = [source("github", "github"), source("stripe-eu", "stripe"), source("stripe-us", "stripe")];
         let names = |topics: &[TopicName]| topics.iter().map(ToString::to_string).collect::<Vec<_>>();
         let [(ledger, paying), (tally, all)] = &readings(&sources)[..] else { panic!("two consumers") };
-        assert_eq!((*ledger, names(paying)), ("ledger", vec!["hooks.stripe-eu".to_owned(), "hooks.stripe-us".to_owned()]));
+        assert_eq!(
+            (*ledger, names(paying)),
+            ("ledger", vec!["hooks.stripe-eu".to_owned(), "hooks.stripe-us".to_owned()])
+        );
         assert_eq!((*tally, all.len()), ("tally", 3));
         let readers = readers(&sources);
         assert_eq!(readers[&sources[1].topic], ["ledger", "tally"]);

@@ -81,8 +81,11 @@ fn progress(registry: &Registry) -> HashMap<(String, String, String), NextOffset
                 let label = metric.get_label().iter().find(|label| label.name() == name);
                 label.map_or_else(String::new, |label| label.value().to_owned())
             };
-            #[expect(clippy::cast_possible_truncation, reason = "offsets of a log that grew on this machine are exact in a double")]
-            let next = NextOffset(metric.get_gauge().value() as i64);
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "offsets of a log that grew on this machine are exact in a double"
+            )]
+            let next = NextOffset(metric.get_gauge().get_value() as i64);
             progress.insert((label("group"), label("topic"), label("partition")), next);
         }
     }

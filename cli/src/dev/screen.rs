@@ -76,7 +76,8 @@ impl Screen<'_> {
         let mut line = format!("  curl -sS -i {}/in/{}", self.running.ingest, source.name);
         let fixed = [("content-type", "application/json"), ("x-github-event", "ping")];
         let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        for (name, value) in fixed.into_iter().chain(sign(scheme, &key, &id, UnixMillis(self.now_ms), body.as_bytes())) {
+        for (name, value) in fixed.into_iter().chain(sign(scheme, &key, &id, UnixMillis(self.now_ms), body.as_bytes()))
+        {
             let _ = write!(line, " \\\n    -H '{name}: {value}'");
         }
         let _ = write!(line, " \\\n    --data-binary '{body}'");

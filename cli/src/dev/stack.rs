@@ -116,7 +116,10 @@ impl Stack {
                 bootstrap,
                 payments,
                 data_dir: held.home().root().to_owned(),
-                secrets: sources.iter().filter_map(|source| Some((source.name.to_string(), source.secret.clone()?))).collect(),
+                secrets: sources
+                    .iter()
+                    .filter_map(|source| Some((source.name.to_string(), source.secret.clone()?)))
+                    .collect(),
                 providers: sources.iter().map(|source| (source.name.to_string(), source.provider.clone())).collect(),
                 pid: std::process::id(),
             },
@@ -198,8 +201,10 @@ async fn make_topics(bootstrap: &str, sources: &[DevSource]) -> Result<(), Failu
     let connection = Connection::plain(bootstrap, "hooklog-dev");
     let names: Vec<_> = sources.iter().map(|source| source.name.clone()).collect();
     let groups: Vec<String> = consumers::readings(sources).into_iter().map(|(name, _)| name.to_owned()).collect();
-    let renamed: BTreeMap<_, _> =
-        sources.iter().map(|source| (hooklog_schemas::TopicName::of_source(&source.name), source.topic.clone())).collect();
+    let renamed: BTreeMap<_, _> = sources
+        .iter()
+        .map(|source| (hooklog_schemas::TopicName::of_source(&source.name), source.topic.clone()))
+        .collect();
     blocking(move || {
         let shape = topics::Shape { replication: None, partitions: i32::try_from(PARTITIONS).ok() };
         let mut wanted = topics::wanted(&names, &groups)?;

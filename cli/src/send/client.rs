@@ -20,14 +20,14 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 
 /// The way to one URL.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     pool: Pool<HttpConnector, Full<Bytes>>,
     url: Uri,
 }
 
 /// What came of one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The edge answered.
     Status {
         /// The status.
@@ -46,7 +46,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure::Usage`] when it is not an `http` URL.
-    pub fn new(url: &str, connections: u32) -> Result<Self, Failure> {
+    pub(crate) fn new(url: &str, connections: u32) -> Result<Self, Failure> {
         let bad = |why: &str| Failure::Usage(format!("{url:?} is no URL to send to: {why}"));
         let url: Uri = url.parse().map_err(|error: http::uri::InvalidUri| bad(&error.to_string()))?;
         if url.scheme_str() != Some("http") || url.host().is_none() {
@@ -62,7 +62,7 @@ impl Client {
     }
 
     /// Sends one event and waits for the answer.
-    pub async fn send(&self, shot: &Shot) -> Answer {
+    pub(crate) async fn send(&self, shot: &Shot) -> Answer {
         let mut request = Request::builder().method(Method::POST).uri(self.url.clone());
         for (name, value) in &shot.headers {
             request = request.header(name, value);

@@ -22,25 +22,25 @@ const IN_FLIGHT_LIMIT: usize = 4096;
 const PROGRESS_TICK: Duration = Duration::from_millis(100);
 
 /// How many and how fast.
-pub struct Pace {
+pub(crate) struct Pace {
     /// Events in all.
-    pub count: NonZeroU64,
+    pub(crate) count: NonZeroU64,
     /// Events a second; none is a closed loop.
-    pub rate: Option<NonZeroU32>,
+    pub(crate) rate: Option<NonZeroU32>,
     /// Events of a closed loop that wait for an answer.
-    pub concurrency: u32,
+    pub(crate) concurrency: u32,
 }
 
 /// What sending takes.
-pub struct Sending {
+pub(crate) struct Sending {
     /// What is sent.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// Where to.
-    pub client: Client,
+    pub(crate) client: Client,
     /// The time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// Ends it early; what was begun is awaited.
-    pub shutdown: Shutdown,
+    pub(crate) shutdown: Shutdown,
 }
 
 struct Shared {
@@ -50,9 +50,8 @@ struct Shared {
 }
 
 /// Sends all and counts the answers; tells the progress while it goes.
-pub async fn send(sending: Sending, pace: &Pace, progress: impl Fn(u64)) -> Tally {
-    let shared =
-        Arc::new(Shared { sending, begun: AtomicU64::new(0), answered: AtomicU64::new(0) });
+pub(crate) async fn send(sending: Sending, pace: &Pace, progress: impl Fn(u64)) -> Tally {
+    let shared = Arc::new(Shared { sending, begun: AtomicU64::new(0), answered: AtomicU64::new(0) });
     let started = shared.sending.clock.monotonic();
     let all = async {
         match pace.rate {

@@ -17,21 +17,21 @@ const RECENT_LIMIT: usize = 1000;
 
 /// What the user wants of the events.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub(crate) struct Wishes {
     /// The type; the provider's usual one if not given.
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// The ordering key.
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
     /// The one event to send, however often.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// How many of a hundred repeat an earlier event.
-    pub duplicates: u8,
+    pub(crate) duplicates: u8,
     /// How many of a hundred are changed after they were signed.
-    pub tamper: u8,
+    pub(crate) tamper: u8,
 }
 
 /// Makes one event after the other; shared by all that send.
-pub struct Plan {
+pub(crate) struct Plan {
     scheme: &'static Scheme,
     key: Option<Key>,
     /// A key that the receiver does not know, for schemes that do not sign the body.
@@ -43,21 +43,21 @@ pub struct Plan {
 
 /// One event, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shot {
+pub(crate) struct Shot {
     /// The event's id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its type.
-    pub kind: String,
+    pub(crate) kind: String,
     /// What order is kept for.
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
     /// All headers, the signature's too.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The body.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// Changed after it was signed.
-    pub tampered: bool,
+    pub(crate) tampered: bool,
     /// Sent before.
-    pub duplicate: bool,
+    pub(crate) duplicate: bool,
 }
 
 impl Plan {
@@ -65,7 +65,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Failure::Usage`] when the provider can't do what is wished, [`Failure::Config`] when the secret is none of this scheme.
-    pub fn new(
+    pub(crate) fn new(
         scheme: &'static Scheme,
         secret: Option<Secret>,
         wishes: Wishes,
@@ -92,7 +92,7 @@ impl Plan {
     }
 
     /// The next event, signed at `now_ms` (milliseconds since 1970).
-    pub fn next(&self, now_ms: i64) -> Shot {
+    pub(crate) fn next(&self, now_ms: i64) -> Shot {
         let (seed, duplicate) = self.seed();
         let tampered = self.random.below(100) < u64::from(self.wishes.tamper);
         let kind = self.wishes.kind.as_deref();

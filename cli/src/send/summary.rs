@@ -12,20 +12,20 @@ use crate::send::plan::Shot;
 
 /// One event and its answer.
 #[derive(Debug)]
-pub struct Exchange {
+pub(crate) struct Exchange {
     /// What was sent.
-    pub shot: Shot,
+    pub(crate) shot: Shot,
     /// What came back.
-    pub answer: Answer,
+    pub(crate) answer: Answer,
     /// How long it took.
-    pub latency: Duration,
+    pub(crate) latency: Duration,
 }
 
 /// Counts of many exchanges.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// From the first event to the last answer.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     first: Option<First>,
     tampered: u64,
     duplicates: u64,
@@ -38,9 +38,9 @@ pub struct Tally {
 
 /// The first event, for a run of one.
 #[derive(Debug, Clone, Serialize)]
-pub struct First {
+pub(crate) struct First {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     #[serde(rename = "type")]
     kind: String,
     key: Option<String>,
@@ -51,7 +51,7 @@ pub struct First {
 
 impl Tally {
     /// Counts one exchange.
-    pub fn add(&mut self, exchange: Exchange) {
+    pub(crate) fn add(&mut self, exchange: Exchange) {
         let Exchange { shot, answer, latency } = exchange;
         self.tampered += u64::from(shot.tampered);
         self.duplicates += u64::from(shot.duplicate);
@@ -79,7 +79,7 @@ impl Tally {
     }
 
     /// Adds another's counts.
-    pub fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.first = self.first.take().or(other.first);
         self.tampered += other.tampered;
         self.duplicates += other.duplicates;
@@ -107,7 +107,7 @@ fn is_right(shot: &Shot, answer: &Answer) -> bool {
 
 /// Milliseconds by share of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Latencies {
+pub(crate) struct Latencies {
     p50: f64,
     p90: f64,
     p99: f64,
@@ -116,7 +116,7 @@ pub struct Latencies {
 
 /// The counts as they are shown.
 #[derive(Debug, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     to: String,
     sent: u64,
     duplicates: u64,
@@ -129,13 +129,13 @@ pub struct Summary {
     elapsed_s: f64,
     rate_per_s: f64,
     /// The event, when there was one alone.
-    pub first: Option<First>,
+    pub(crate) first: Option<First>,
 }
 
 impl Summary {
     /// Sums up what was sent `to` a URL.
     #[must_use]
-    pub fn of(tally: &Tally, to: &str) -> Self {
+    pub(crate) fn of(tally: &Tally, to: &str) -> Self {
         let mut sorted = tally.latencies_us.clone();
         sorted.sort_unstable();
         let sent = u64::try_from(sorted.len()).unwrap_or(u64::MAX);
@@ -163,7 +163,7 @@ impl Summary {
 
     /// Lines for people.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         if let Some(first) = &self.first {
             return vec![self.one(first)];
         }
@@ -199,14 +199,18 @@ impl Summary {
     ///
     /// # Errors
     /// [`Failure::Unavailable`] when nothing ever answered, [`Failure::Refused`] when an answer was wrong.
-    pub fn verdict(&self) -> Result<(), Failure> {
+    pub(crate) fn verdict(&self) -> Result<(), Failure> {
         let unanswered: u64 = self.failed.values().sum();
         if self.wrong == 0 {
             return Ok(());
         }
         if unanswered == self.sent {
             let cause = self.failed.keys().next().map_or("", String::as_str);
-            return Err(Failure::Unavailable(format!("{} does not answer: {}; is the edge running there?", self.to, Shown(cause))));
+            return Err(Failure::Unavailable(format!(
+                "{} does not answer: {}; is the edge running there?",
+                self.to,
+                Shown(cause)
+            )));
         }
         Err(Failure::Refused(format!(
             "{} of {} answers were not what they should be (2xx for what is signed, 401 for what was tampered with)",

@@ -64,7 +64,8 @@ fn three_sends_are_one_charge_also_after_a_power_cut() {
     caught_up(&dev);
     assert_eq!(balances(&dev), [one]);
     send_stripe(&dev, "evt_2", "1");
-    let two = eventually(SOON, "the second charge", || balances(&dev).into_iter().find(|(_, value)| value["count"] == 2));
+    let two =
+        eventually(SOON, "the second charge", || balances(&dev).into_iter().find(|(_, value)| value["count"] == 2));
     assert_eq!(two.0, "cus_1");
     assert_eq!(dev.terminate(), 0);
 }
@@ -80,7 +81,12 @@ fn everything_is_told_and_found() {
     assert_eq!(said.code, 1);
     assert!(said.err.contains("another `hooklog dev`") && said.err.contains("--data-dir"), "{}", said.err);
     let screen = eventually(SOON, "the first screen", || Some(dev.screen()).filter(|text| text.contains("Ctrl-C")));
-    for told in ["never for production", dev.ready["ingest"].as_str().unwrap(), "hooklog send stripe", "x-hub-signature-256: sha256="] {
+    for told in [
+        "never for production",
+        dev.ready["ingest"].as_str().unwrap(),
+        "hooklog send stripe",
+        "x-hub-signature-256: sha256=",
+    ] {
         assert!(screen.contains(told), "{told} is not on {screen}");
     }
     for source in ["github", "stripe", "shopify", "slack", "standard"] {
@@ -111,7 +117,10 @@ fn what_the_ledger_can_not_book_is_listed_as_a_dead_letter() {
     let letter = eventually(SOON, "the dead letter", || {
         json_lines(&dev.hooklog(&["dlq", "list", "--group", "ledger", "--json"]).out).into_iter().next()
     });
-    assert_eq!((&letter["id"], &letter["class"], &letter["group"]), (&"evt_dead".into(), &"permanent".into(), &"ledger".into()));
+    assert_eq!(
+        (&letter["id"], &letter["class"], &letter["group"]),
+        (&"evt_dead".into(), &"permanent".into(), &"ledger".into())
+    );
     assert!(letter["origin"].as_str().unwrap().starts_with("hooks.stripe/"), "{letter}");
     assert_eq!(dev.screen(), "", "quiet is quiet");
 }

@@ -16,7 +16,11 @@ fn a_line_that_can_not_be_understood_is_2() {
     }
     let said = fails("send strype --to http://127.0.0.1:1 --secret 0123456789abcdef");
     assert_eq!(said.code, 2);
-    assert!(said.err.starts_with("hooklog: there is no provider \"strype\"; there are: github, stripe,"), "{}", said.err);
+    assert!(
+        said.err.starts_with("hooklog: there is no provider \"strype\"; there are: github, stripe,"),
+        "{}",
+        said.err
+    );
 }
 
 #[test]
@@ -47,10 +51,16 @@ fn a_bad_file_is_64_with_its_line_and_a_missing_one_74() {
     let said = fails(&format!("sources check {broken}"));
     assert_eq!(said.code, 64, "{}", said.err);
     assert!(said.err.contains(&broken) && said.err.contains("line 2"), "{}", said.err);
-    let half = file("half.toml", "name = \"x\"\ntitle = \"X\"\nsource = \"https://x\"\nconfidence = \"documented\"\nauth = \"mac\"\n");
+    let half = file(
+        "half.toml",
+        "name = \"x\"\ntitle = \"X\"\nsource = \"https://x\"\nconfidence = \"documented\"\nauth = \"mac\"\n",
+    );
     let said = fails(&format!("sources check {half}"));
     assert!(said.code == 64 && said.err.contains("hmac-sha256"), "the mend is named: {}", said.err);
-    let edge = file("edge.toml", "[sources.github]\nprovider = \"github\"\nsecrets = [{ id = \"a\", file = \"/nonexistent\" }]\n");
+    let edge = file(
+        "edge.toml",
+        "[sources.github]\nprovider = \"github\"\nsecrets = [{ id = \"a\", file = \"/nonexistent\" }]\n",
+    );
     let said = fails(&format!("sources check {edge}"));
     assert!(said.code == 64 && said.err.contains("/nonexistent"), "{}", said.err);
     let open = file("open.toml", "[sources.lab]\nprovider = \"none\"\n");

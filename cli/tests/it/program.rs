@@ -9,14 +9,14 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 /// What one run said.
-pub struct Said {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Runs `hooklog` to its end, in a home of its own so that no running `hooklog dev` of the machine is found.
-pub fn hooklog<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Said {
+pub(crate) fn hooklog<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Said {
     let home = tempfile::tempdir().unwrap();
     let output = command(home.path()).args(arguments).stdin(Stdio::null()).output().unwrap();
     said(&output)
@@ -37,16 +37,16 @@ fn said(output: &Output) -> Said {
 }
 
 /// A `hooklog dev` that runs; killed when dropped.
-pub struct Dev {
+pub(crate) struct Dev {
     child: Child,
-    pub folder: PathBuf,
-    pub ready: Value,
+    pub(crate) folder: PathBuf,
+    pub(crate) ready: Value,
     screen: PathBuf,
 }
 
 impl Dev {
     /// Starts it on a folder and waits until everything serves.
-    pub fn start(folder: &Path, more: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, more: &[&str]) -> Self {
         let (ready, screen) = (folder.with_extension("ready"), folder.with_extension("screen"));
         let _ = std::fs::remove_file(&ready);
         let paper = std::fs::File::create(&screen).unwrap();
@@ -63,31 +63,36 @@ impl Dev {
             .unwrap();
         let mut dev = Self { child, folder: folder.to_owned(), ready: Value::Null, screen };
         dev.ready = eventually(Duration::from_secs(60), "the ready file", || {
-            assert!(dev.child.try_wait().unwrap().is_none(), "it ended: {}", std::fs::read_to_string(&dev.screen).unwrap());
+            assert!(
+                dev.child.try_wait().unwrap().is_none(),
+                "it ended: {}",
+                std::fs::read_to_string(&dev.screen).unwrap()
+            );
             serde_json::from_str(&std::fs::read_to_string(&ready).ok()?).ok()
         });
         dev
     }
 
     /// Runs a command against it.
-    pub fn hooklog(&self, arguments: &[&str]) -> Said {
-        let output = command(&self.folder).args(arguments).arg("--data-dir").arg(&self.folder).stdin(Stdio::null()).output();
+    pub(crate) fn hooklog(&self, arguments: &[&str]) -> Said {
+        let output =
+            command(&self.folder).args(arguments).arg("--data-dir").arg(&self.folder).stdin(Stdio::null()).output();
         said(&output.unwrap())
     }
 
     /// What is on its screen.
-    pub fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         std::fs::read_to_string(&self.screen).unwrap()
     }
 
     /// Ends it at once, as a power cut would.
-    pub fn kill9(mut self) {
+    pub(crate) fn kill9(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks it to end and gives its exit code.
-    pub fn terminate(mut self) -> i32 {
+    pub(crate) fn terminate(mut self) -> i32 {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
         let status = eventually(Duration::from_secs(30), "the end after SIGTERM", || self.child.try_wait().unwrap());
         status.code().unwrap_or(-1)
@@ -102,7 +107,7 @@ impl Drop for Dev {
 }
 
 /// Polls until there is an answer.
-pub fn eventually<T>(within: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(within: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + within;
     loop {
         if let Some(answer) = ask() {

@@ -11,23 +11,23 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// One request as it came.
 #[derive(Clone)]
-pub struct Seen {
-    pub path: String,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-    pub verified: bool,
-    pub connection: usize,
+pub(crate) struct Seen {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) verified: bool,
+    pub(crate) connection: usize,
 }
 
 /// The edge.
-pub struct Edge {
-    pub url: String,
+pub(crate) struct Edge {
+    pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Edge {
     /// Verifies what `provider` would send with this secret: 200 or 401, and for everything `instead` if it is given.
-    pub fn start(provider: &'static str, secret: &'static str, instead: Option<u16>) -> Self {
+    pub(crate) fn start(provider: &'static str, secret: &'static str, instead: Option<u16>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -41,7 +41,7 @@ impl Edge {
         Self { url, seen }
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }

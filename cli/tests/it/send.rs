@@ -31,7 +31,10 @@ fn one_event_is_signed_and_told_with_its_place_and_id() {
     let summary = json(&said);
     assert_eq!(summary["first"]["id"], body["id"]);
     assert_eq!(summary["first"]["position"], "hooks.x/0/0");
-    assert_eq!((&summary["sent"], &summary["status"]["200"], &summary["durability"]["log"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&summary["sent"], &summary["status"]["200"], &summary["durability"]["log"]),
+        (&1.into(), &1.into(), &1.into())
+    );
 }
 
 #[test]

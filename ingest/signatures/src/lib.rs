@@ -2,8 +2,8 @@
 //!
 //! The data's path through this crate: a provider's TOML file is read by `grammar` into a [`Scheme`]; configured secrets
 //! become [`Keys`]; [`Scheme::begin`] reads the request's head and refuses what can be refused without the body; the
-//! [`Verifier`] hashes the body as it arrives and gives its verdict; then [`identify`] finds id, type and ordering key, and
-//! [`answer`] a handshake's reply. [`sign`] and [`sample`] are the other direction: what a provider would send.
+//! [`Verifier`] hashes the body as it arrives and gives its verdict; then [`identify()`] finds id, type and ordering key, and
+//! [`answer`] a handshake's reply. [`sign()`] and [`sample()`] are the other direction: what a provider would send.
 //!
 //! Nothing here does I/O or reads a clock; no secret has a printable form; secrets are compared in one place, `mac`.
 

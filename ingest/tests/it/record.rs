@@ -1,12 +1,14 @@
 //! What is stored: the body byte for byte, the headers without credentials, id, type and key, CloudEvents headers.
 
 use bytes::Bytes;
-use hooklog_schemas::codec::decode;
-use hooklog_schemas::{Envelope, Timestamp};
+use hooklog_kafka::testing::MemoryLog;
+use hooklog_schemas::codec::{ENVELOPE_SCHEMA, SchemaId, decode};
+use hooklog_schemas::confluent::Schemas;
+use hooklog_schemas::{Envelope, Frame, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::request::{exchange, github, post, signed};
-use crate::server::{NOW, Server, start};
+use crate::server::{NOW, Server, start, start_framed};
 
 fn only_envelope(server: &Server) -> Envelope {
     let records = server.records();
@@ -87,4 +89,15 @@ async fn a_body_in_many_pieces_is_the_same_body() {
     chunked.extend_from_slice(b"0\r\n\r\n");
     assert_eq!(exchange(&server, &chunked).await.status, 200);
     assert_eq!(only_envelope(&server).body, Bytes::from(body));
+}
+
+#[tokio::test]
+async fn with_a_registry_the_record_carries_its_number() {
+    let server = start_framed("", MemoryLog::new(), Frame::Registry(SchemaId(7))).await;
+    assert_eq!(exchange(&server, &github(b"{}")).await.status, 200);
+    let value = server.records()[0].value.clone().unwrap();
+    assert_eq!(value[..5], [0, 0, 0, 0, 7]);
+    let mut schemas = Schemas::default();
+    schemas.learn(SchemaId(7), ENVELOPE_SCHEMA).unwrap();
+    assert_eq!(schemas.decode(&value).unwrap().body, Bytes::from_static(b"{}"));
 }

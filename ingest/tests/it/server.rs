@@ -59,13 +59,17 @@ pub(crate) async fn start(settings: &str) -> Server {
 }
 
 pub(crate) async fn start_with(settings: &str, log: MemoryLog) -> Server {
+    start_framed(settings, log, Frame::SingleObject).await
+}
+
+pub(crate) async fn start_framed(settings: &str, log: MemoryLog, frame: Frame) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), settings);
     let (clock, hand) = Clock::manual(NOW * 1000);
     let (registry, shutdown) = (Registry::new(), Shutdown::new());
     let parts = Parts {
         log: Arc::new(log.clone()),
-        frame: Frame::SingleObject,
+        frame,
         clock,
         random: Random::seeded(1),
         registry: registry.clone(),

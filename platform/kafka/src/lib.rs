@@ -3,7 +3,7 @@
 //! The data's path: an [`Outgoing`](record::Outgoing) record is appended by the [`writer`] (trait [`Append`](writer::Append)), which
 //! puts it on a partition chosen by its key ([`partitioner`]) and answers with a [`Delivery`](delivery::Delivery) once the brokers have
 //! it; *Kafka*; the [`reader`] shares the partitions out among the members of a group and hands each partition's
-//! [`Incoming`](record::Incoming) records to its worker; [`tail`] reads without a group; [`admin`] asks and arranges; [`stats`] turns what
+//! [`Incoming`](record::Incoming) records to its worker; [`tail`] reads without a group; [`admin`] asks and arranges; a schema [`registry`] says what a record's schema id means; [`stats`] turns what
 //! the client says of itself into the gauges of [`metrics`]. [`testing`] is a log in memory, for tests without a broker.
 //!
 //! What is absent: no consumer is ever dropped on a thread of an async runtime, no offset is committed that its owner did not name,
@@ -18,6 +18,7 @@ pub mod writer;
 pub mod reader;
 pub mod tail;
 pub mod admin;
+pub mod registry;
 pub mod stats;
 pub mod metrics;
 pub mod testing;

@@ -125,7 +125,8 @@ impl Bench<'_> {
             _ => "no kafka".to_owned(),
         };
         server.process.stop()?;
-        report(round, peer, connections, &answers, &used, &counted);
+        let which = format!("round {round} {connections} connections {peer}");
+        report(&which, &answers, &used, &counted);
         Ok(Run {
             rate: answers.rate(),
             server_micros: used.server.micros_each(answers.stored),
@@ -182,11 +183,11 @@ struct Used {
     all: CpuSeconds,
 }
 
-fn report(round: u32, peer: Peer, connections: usize, answers: &Answers, used: &Used, counted: &str) {
+fn report(which: &str, answers: &Answers, used: &Used, counted: &str) {
     let each = |cpu: CpuSeconds| cpu.micros_each(answers.stored);
     let others = (used.all - used.server - used.broker - answers.cpu).0.max(0.0) / answers.seconds;
     println!(
-        "round {round} {connections} connections {peer}: {:.0}/s p50 {:.1} ms p99 {:.1} ms, \
+        "{which}: {:.0}/s p50 {:.1} ms p99 {:.1} ms, \
          cpu us/request: server {:.1} broker {:.1} load {:.1}, cores used by others {others:.2}; {counted}",
         answers.rate(),
         answers.p50_ms,

@@ -1,8 +1,10 @@
 //! What answers the webhooks: the edge, the naive peer, or signatures alone.
 
 use std::fmt;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -95,9 +97,12 @@ pub struct Server {
 }
 
 /// The edge as it comes: what is not said here are its defaults, or what the environment sets.
-fn edge_config(address: &str, folder: &Path) -> Result<std::path::PathBuf, BenchError> {
+fn edge_config(address: &str, folder: &Path) -> Result<PathBuf, BenchError> {
     let (config, secret) = (folder.join("edge.toml"), folder.join("secret"));
-    fs::write(&secret, SECRET)?;
+    if !secret.exists() {
+        // The edge refuses a secret that others can read.
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?.write_all(SECRET.as_bytes())?;
+    }
     let text = format!(
         "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[kafka]\nbootstrap = {address:?}\n\
          [sources.github]\nprovider = \"github\"\nsecrets = [{{ id = \"bench\", file = {:?} }}]\n",

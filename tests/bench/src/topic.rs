@@ -5,7 +5,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Runtime;
@@ -59,9 +59,8 @@ impl Topics {
             outcome.map_err(|(topic, code)| BenchError::Topic { topic, code })?;
         }
         // Leaders come a moment after the topic.
-        eventually(PATIENCE, || self.appended(topic).ok())
-            .ok_or_else(|| BenchError::Topic { topic: topic.to_owned(), code: no_leader() })?;
-        Ok(())
+        eventually(PATIENCE, || self.led(topic).then_some(()))
+            .ok_or_else(|| BenchError::Topic { topic: topic.to_owned(), code: RDKafkaErrorCode::LeaderNotAvailable })
     }
 
     /// How many records were ever appended, those that [`Self::empty`] removed too.
@@ -123,6 +122,12 @@ impl Topics {
         Ok(Shape { value, headers: sizes.len(), header_bytes: sizes.iter().sum() })
     }
 
+    fn led(&self, topic: &str) -> bool {
+        let Ok(metadata) = self.reader.fetch_metadata(Some(topic), PATIENT) else { return false };
+        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        partitions.filter(|partition| partition.leader() >= 0).count() == PARTITIONS as usize
+    }
+
     fn ends(&self, topic: &str) -> Result<Vec<u64>, BenchError> {
         (0..PARTITIONS)
             .map(|partition| {
@@ -131,8 +136,4 @@ impl Topics {
             })
             .collect()
     }
-}
-
-fn no_leader() -> rdkafka::error::RDKafkaErrorCode {
-    rdkafka::error::RDKafkaErrorCode::LeaderNotAvailable
 }

@@ -17,7 +17,7 @@ pub(crate) struct DevBroker {
 }
 
 /// Starts a broker with an empty folder on a free port.
-pub(crate) fn start() -> DevBroker {
+pub(crate) async fn start() -> DevBroker {
     let dir = tempfile::tempdir().expect("a folder for the broker");
     let mut broker = DevBroker { bootstrap: String::new(), shutdown: CancellationToken::new(), thread: None, dir };
     broker.open(SocketAddr::from(([127, 0, 0, 1], 0)), Sync::Never);

@@ -12,7 +12,7 @@ use super::member::join;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_go_on_after_a_restart() {
-    let mut broker = broker::start();
+    let mut broker = broker::start().await;
     let bootstrap = broker.bootstrap().to_string();
     let topic = topic(&bootstrap, 4, &[]).await;
     let producer = producer(&bootstrap, "lz4");
@@ -46,7 +46,7 @@ async fn clients_go_on_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transactional_producer_is_refused_at_once_and_told_why() {
-    let broker = broker::start();
+    let broker = broker::start().await;
     let producer: FutureProducer = config(broker.bootstrap())
         .set("transactional.id", fresh("transactions"))
         .set("transaction.timeout.ms", "60000")

@@ -1,7 +1,8 @@
 //! What librdkafka sees: the same checks against the dev broker and against real Kafka, where every difference is a bug.
 //!
 //! A check takes the address of a broker that allows one replica and does not create topics by itself; it makes its own
-//! topics and groups under fresh names, so that checks can share a broker. `suite!` makes one test of each.
+//! topics and groups under fresh names, so that checks can share a broker. `suite!` makes one test of each. Java's client
+//! has a suite of its own (`tests/java/ClientSuite.java`), run against both brokers too.
 
 #![expect(clippy::unwrap_used, reason = "a check fails by panicking")]
 
@@ -14,8 +15,9 @@ mod offsets;
 mod groups;
 mod broker;
 mod dev_only;
+mod java;
 
-/// One test a check: `suite!(name, with)` makes a module of tests that pass each check to `with`.
+/// One test a check: `suite!(name, start)` makes a module of tests that start a broker and check it.
 macro_rules! suite {
     ($broker:ident, $with:path) => {
         suite!($broker, $with,
@@ -51,7 +53,7 @@ macro_rules! suite {
             $(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $check() {
-                    let broker = $with();
+                    let broker = $with().await;
                     super::$topic::$check(broker.bootstrap()).await;
                 }
             )*
@@ -60,3 +62,4 @@ macro_rules! suite {
 }
 
 suite!(dev_broker, super::broker::start);
+suite!(real_kafka, hooklog_tests::kafka::Kafka::shared);

@@ -51,6 +51,8 @@ async fn a_restart_goes_on_where_it_was() {
         bank.ready().await;
         log.append(round * 100..round * 100 + 150).await;
         eventually("events counted", || async { log.counts(data.path()) == expected(0..round * 100 + 150) }).await;
+        let all = usize::try_from(round).unwrap() * 100 + 150;
+        eventually("effects made", || async { distinct(&made).1 == all }).await;
         bank.stop().await.unwrap();
     }
     assert_eq!(log.committed().await, 450, "stopping commits");
