@@ -28,6 +28,8 @@ pub struct Settings {
     pub topic: String,
     /// Further arguments.
     pub arguments: Vec<String>,
+    /// Settings that have no argument, as `("EFFECTS__DEADLINE", "400ms")`.
+    pub overrides: Vec<(&'static str, String)>,
 }
 
 /// A consumer, running or not. Dropping it kills it.
@@ -73,6 +75,7 @@ impl Consumer {
         command.args(["--group", &self.settings.group, "--admin", &format!("127.0.0.1:{}", ports::free())]);
         command.arg("--data-dir").arg(self.data()).arg("--ready-file").arg(&ready);
         command.args(&self.settings.arguments).env("HOOKLOG_FAILPOINTS", failpoints);
+        command.envs(self.settings.overrides.iter().map(|(key, value)| (format!("HOOKLOG_CONSUMER__{key}"), value)));
         self.process = Some(Process::start(self.settings.binary, command, self.folder.path()));
     }
 
@@ -109,7 +112,7 @@ impl Consumer {
             balance: Balance,
         }
         let mut command = Command::new(bins::path(self.settings.binary));
-        command.args(["balances", "--json", "--data-dir"]).arg(self.data());
+        command.args(["balances", "--json", "--group", &self.settings.group, "--data-dir"]).arg(self.data());
         let output = command.output().map_err(|error| error.to_string())?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());

@@ -61,7 +61,7 @@ impl Edge {
             let _ = writeln!(config, "secrets = [{{ id = \"test\", file = \"{}\" }}]\n{}", secret.display(), source.settings);
         }
         std::fs::write(edge.file("edge.toml"), config).expect("the test's own folder is writable");
-        edge.restart("").await;
+        edge.restart().await;
         edge
     }
 
@@ -77,15 +77,21 @@ impl Edge {
         format!("127.0.0.1:{}", self.admin)
     }
 
-    /// Starts it again after [`Edge::kill9`], with failpoints if `failpoints` is not empty, and waits until it serves.
-    pub async fn restart(&mut self, failpoints: &str) {
+    /// Starts it again after its end, and waits until it serves.
+    pub async fn restart(&mut self) {
+        self.launch("");
+        let ready = self.file("ready.json");
+        self.process().ready(&ready, START).await;
+    }
+
+    /// Starts it again after its end, with failpoints, and waits for nothing: it may die before it says that it serves.
+    pub fn launch(&mut self, failpoints: &str) {
         let ready = self.file("ready.json");
         let _ = std::fs::remove_file(&ready);
         let mut command = Command::new(bins::path("hooklog-ingest"));
         command.arg("--config").arg(self.file("edge.toml")).arg("--ready-file").arg(&ready);
         command.env("HOOKLOG_FAILPOINTS", failpoints);
-        let process = self.process.insert(Process::start("edge", command, self.folder.path()));
-        process.ready(&ready, START).await;
+        self.process = Some(Process::start("edge", command, self.folder.path()));
     }
 
     /// Ends it at once.

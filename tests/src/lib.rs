@@ -2,7 +2,7 @@
 //!
 //! An event's way through a test: [`webhook`] makes and signs it, [`load`] sends it and writes what it did into a [`ledger`], a
 //! product ([`edge`], [`consumer`]) started by [`processes`] takes it to [`kafka`], [`java`] reads it back with the official Java
-//! client, [`avro`] decodes it by the schema file, and [`checker`] compares what was promised with what is there.
+//! client, [`avro`] decodes it by the schema file, and [`checker`], called by [`audit`], compares what was promised with what is there.
 //!
 //! Nothing here uses our SDK or codec. What a test can do nothing about (a missing binary, a broker that does not start) is a panic
 //! that names the cause and the mend.
@@ -25,3 +25,5 @@ pub mod payments;
 pub mod java;
 pub mod avro;
 pub mod checker;
+pub mod audit;
+pub mod rounds;

@@ -38,6 +38,7 @@ mod appending;
 mod assignment;
 mod partition;
 mod performer;
+mod recorded;
 mod restore;
 mod shared;
 mod step;

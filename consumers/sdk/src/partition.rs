@@ -28,8 +28,10 @@ use crate::step::{StepError, Steps};
 /// Records taken from the queue at once; between two such rounds the bytes of the batch are counted.
 const ROUND_RECORDS: usize = 64;
 
-/// How long a look at an empty queue takes.
-const IDLE: Duration = Duration::from_millis(10);
+/// How long a look at an empty queue takes; a record ends it at once. Shorter while effects are being made, whose ends are noticed
+/// between two looks.
+const IDLE: Duration = Duration::from_millis(50);
+const IDLE_WITH_EFFECTS: Duration = Duration::from_millis(5);
 
 /// How long is waited for an effect while no record may be taken.
 const FULL: Duration = Duration::from_millis(20);
@@ -131,7 +133,7 @@ impl<C: Consumer> Worker<C> {
     fn gather(&mut self) -> Result<bool, String> {
         let limits = &self.shared.settings.batch;
         let mut bytes = 0;
-        let mut wait = IDLE;
+        let mut wait = if self.performer.pending() > 0 { IDLE_WITH_EFFECTS } else { IDLE };
         while self.batch.len() < limits.records && bytes < limits.bytes.as_usize() {
             let before = self.batch.len();
             let room = ROUND_RECORDS.min(limits.records - before);
@@ -169,7 +171,6 @@ impl<C: Consumer> Worker<C> {
 
     fn step(&mut self) -> Result<(), String> {
         let timer = self.steps.metrics.batch_seconds.start_timer();
-        #[allow(clippy::cast_precision_loss, reason = "a batch has a few thousand records at most")]
         self.steps.metrics.batch_records.observe(self.batch.len() as f64);
         #[cfg(feature = "sabotage-commit-first")]
         self.commit_before_the_write();

@@ -47,6 +47,9 @@ pub(crate) enum Finished {
     CalledOff,
 }
 
+/// The lane of an effect that ended, and how.
+type Ended = (String, Finished);
+
 /// What one attempt needs.
 pub(crate) struct Attempts<C> {
     pub(crate) consumer: Arc<C>,
@@ -65,7 +68,7 @@ pub(crate) struct Performer<C> {
     waiting: VecDeque<String>,
     running: usize,
     pending: usize,
-    results: (Sender<(String, Finished)>, Receiver<(String, Finished)>),
+    results: (Sender<Ended>, Receiver<Ended>),
     draining: bool,
     called_off: CancellationToken,
 }

@@ -1,17 +1,20 @@
 //! From an assigned partition to a worker: open the state, ask the group and the log, decide where to begin.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hooklog_disk::{DiskError, Recovery, Store};
 use hooklog_kafka::reader::{Committed, Watermarks};
 use hooklog_kafka::{PartitionReader, ReadError};
-use hooklog_schemas::NextOffset;
+use hooklog_schemas::{NextOffset, Offset};
 
 use crate::consumer::Consumer;
 use crate::dedupe::Window;
 use crate::identity::Identity;
 use crate::performer::{Attempts, Performer};
+use crate::recorded;
 use crate::shared::Shared;
 use crate::start::{Facts, plan};
 use crate::step::Steps;
@@ -81,6 +84,8 @@ pub(crate) fn restore<C: Consumer>(
         Ok(())
     };
     opened(&mut store).map_err(|error| error.to_string())?;
+    let rebuilt = plan.from..plan.effects_from;
+    let Some(set_aside) = set_aside(shared, &identity, &rebuilt, stop)? else { return Ok(None) };
     let metrics = shared.metrics.of_partition(&identity.group, &identity.topic, identity.partition);
     let attempts = Attempts {
         consumer: Arc::clone(&shared.consumer),
@@ -99,6 +104,7 @@ pub(crate) fn restore<C: Consumer>(
         log: shared.log.clone(),
         retry: shared.settings.retry.backoff(),
         effects_from: plan.effects_from,
+        set_aside,
         clock: shared.clock.clone(),
         random: shared.random.clone(),
         stop: Arc::clone(stop),
@@ -121,6 +127,29 @@ fn ask(reader: &PartitionReader, stop: &Stop) -> Result<Option<(Option<Committed
             }
             Err(ReadError::Closed) => return Ok(None),
             Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// What was set aside among the records that are read again to rebuild the state, asked again and again while the brokers are away.
+fn set_aside<C>(
+    shared: &Shared<C>,
+    identity: &Identity,
+    rebuilt: &Range<NextOffset>,
+    stop: &Stop,
+) -> Result<Option<BTreeSet<Offset>>, String> {
+    if rebuilt.is_empty() {
+        return Ok(Some(BTreeSet::new()));
+    }
+    loop {
+        match recorded::set_aside(&shared.connection, &shared.dead_letters, identity, rebuilt, stop) {
+            Ok(found) => return Ok(found),
+            Err(error) => {
+                tracing::warn!(topic = %shared.dead_letters, %error, "dead letters can't be read yet, the partition waits");
+                if stop.pause(ASK_AGAIN) {
+                    return Ok(None);
+                }
+            }
         }
     }
 }

@@ -160,7 +160,9 @@ impl<C: Consumer> Runner<C> {
         let shared = Arc::new(Shared {
             consumer,
             places,
-            log: Appending::new(writer.clone(), dead_letters, parts.random.clone()),
+            connection: connection.clone(),
+            log: Appending::new(writer.clone(), dead_letters.clone(), parts.random.clone()),
+            dead_letters,
             budget: Budget::new(settings.state_memory.as_usize()),
             settings,
             clock: parts.clock,
@@ -213,7 +215,7 @@ impl<C: Consumer> Running<C> {
     }
 
     fn report(&self, is_restored: bool) {
-        self.disk.observe(&self.shared.budget, 0);
+        self.disk.observe(&self.shared.budget);
         let polled = self.shared.reader.get().map_or(Duration::ZERO, hooklog_kafka::reader::ReaderHandle::since_poll);
         if polled < HEARTBEAT / 2 {
             self.check.beat(HEARTBEAT);

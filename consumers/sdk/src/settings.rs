@@ -50,6 +50,8 @@ pub struct Settings {
     pub kafka: KafkaSettings,
     /// Fetching ahead.
     pub fetch: FetchSettings,
+    /// Being a member of the group.
+    pub membership: MembershipSettings,
     /// Micro-batches.
     pub batch: BatchSettings,
     /// Deduplication.
@@ -83,6 +85,14 @@ pub struct FetchSettings {
     pub prefetch: ByteSize,
     /// The most partitions this process is expected to own.
     pub max_partitions: u32,
+}
+
+/// Being a member of the group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembershipSettings {
+    /// How long the group waits for a silent process.
+    pub session_timeout: Span,
     /// A name that stays with this process; empty for none.
     pub instance_id: String,
 }
@@ -219,7 +229,8 @@ impl Settings {
         let mut reader = ReaderSettings::new(&self.kafka_group(), self.topics.clone());
         reader.prefetch = self.fetch.prefetch;
         reader.max_partitions = self.fetch.max_partitions;
-        reader.instance_id = Some(self.fetch.instance_id.clone()).filter(|id| !id.is_empty());
+        reader.session_timeout = self.membership.session_timeout;
+        reader.instance_id = Some(self.membership.instance_id.clone()).filter(|id| !id.is_empty());
         reader
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use hooklog_disk::Budget;
+use hooklog_kafka::Connection;
 use hooklog_kafka::reader::{Commit, Lease, ReaderHandle};
 use hooklog_process::clock::Clock;
 use hooklog_process::random::Random;
@@ -40,6 +41,8 @@ pub(crate) struct Shared<C> {
     pub(crate) consumer: std::sync::Arc<C>,
     pub(crate) settings: Settings,
     pub(crate) places: BTreeMap<TopicName, Place>,
+    pub(crate) connection: Connection,
+    pub(crate) dead_letters: TopicName,
     pub(crate) log: Appending,
     pub(crate) budget: Budget,
     pub(crate) clock: Clock,

@@ -1,6 +1,6 @@
 //! One micro-batch: decode, deduplicate, handle, append what was emitted, bury what can't be handled, write all at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -70,6 +70,8 @@ pub(crate) struct Steps<C> {
     pub retry: Backoff,
     /// Records before it only rebuild the state.
     pub effects_from: NextOffset,
+    /// Records before it that were set aside when they were read first.
+    pub set_aside: BTreeSet<Offset>,
     /// The wall clock, for dead letters.
     pub clock: Clock,
     /// Jitter.
@@ -187,6 +189,9 @@ impl<C: Consumer> Steps<C> {
         }
         if let Some(fault) = refused.get(&offset) {
             return Err(dead(FaultClass::Permanent, fault.to_string()));
+        }
+        if self.set_aside.contains(&offset) {
+            return Err(dead(FaultClass::Permanent, "it was set aside when it was read first".to_owned()));
         }
         event.set_record_time(taken.draft.time());
         let mut changes = self.handle(event, &taken.draft)?;

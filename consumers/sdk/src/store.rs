@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
+use hooklog_disk::disk::Visit;
 use hooklog_disk::{Batch, Direction, Disk, DiskError, FamilySpec, KeyRange, Shape, Sync};
 use hooklog_process::failpoint;
 use hooklog_schemas::{NextOffset, Offset, Timestamp};
@@ -186,11 +187,7 @@ impl PartitionStore {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn scan_state(
-        &self,
-        range: &KeyRange,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    pub fn scan_state(&self, range: &KeyRange, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         Ok(self.disk.scan(STATE, range, Direction::Forward, visit)?)
     }
 

@@ -19,9 +19,11 @@
 //! assert_eq!(kit.get(COUNTS, &"push".to_owned()), Some(1));
 //! ```
 
-use std::collections::VecDeque;
+mod sample;
+mod script;
+
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,20 +34,20 @@ use hooklog_process::clock::{Clock, ManualClock};
 use hooklog_process::metrics::Registry;
 use hooklog_process::random::Random;
 use hooklog_schemas::{
-    DeadLetter, Envelope, EventId, EventType, Frame, NextOffset, Offset, OrderingKey, Partition, Position, SourceName,
-    Timestamp, TopicName, codec,
+    DeadLetter, FaultClass, Frame, NextOffset, Offset, Partition, Position, Timestamp, TopicName, codec,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
+
+pub use sample::{Sample, event};
+pub use script::Script;
+use script::{Scripted, Scripts};
 
 use crate::appending::Appending;
 use crate::consumer::Consumer;
-use crate::context::Context;
 use crate::dedupe::Window;
 use crate::effect::Effect;
-use crate::event::Event;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::FaultKind;
 use crate::identity::{Generation, Identity};
 use crate::metrics::ConsumerMetrics;
 use crate::outbox::Entry;
@@ -64,131 +66,6 @@ pub const WINDOW: Duration = Duration::from_secs(72 * 3600);
 
 /// The topic that the kit's events lie in, and the one for dead letters.
 const TOPIC: &str = "hooks.test";
-
-/// An event to be delivered, with defaults for what a test does not care about.
-#[derive(Debug, Clone)]
-pub struct Sample {
-    id: String,
-    source: String,
-    kind: String,
-    key: String,
-    body: Bytes,
-}
-
-/// An event with this id, of source `test` and type `event`, with the key `key` and the body `{}`.
-#[must_use]
-pub fn event(id: &str) -> Sample {
-    Sample {
-        id: id.to_owned(),
-        source: "test".to_owned(),
-        kind: "event".to_owned(),
-        key: "key".to_owned(),
-        body: Bytes::from_static(b"{}"),
-    }
-}
-
-impl Sample {
-    /// Of another source.
-    #[must_use]
-    pub fn source(self, source: &str) -> Self {
-        Self { source: source.to_owned(), ..self }
-    }
-
-    /// Of another type.
-    #[must_use]
-    pub fn kind(self, kind: &str) -> Self {
-        Self { kind: kind.to_owned(), ..self }
-    }
-
-    /// With another ordering key.
-    #[must_use]
-    pub fn key(self, key: &str) -> Self {
-        Self { key: key.to_owned(), ..self }
-    }
-
-    /// With this body.
-    #[must_use]
-    pub fn body(self, body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), ..self }
-    }
-
-    /// With this body, as JSON.
-    ///
-    /// # Panics
-    /// When it can't be JSON.
-    #[must_use]
-    pub fn json(self, body: &impl Serialize) -> Self {
-        self.body(serde_json::to_vec(body).expect("the sample's body is JSON"))
-    }
-
-    fn envelope(&self, now: Timestamp) -> Envelope {
-        Envelope {
-            id: EventId::parse(&self.id).expect("the sample's id is an event id"),
-            source: SourceName::parse(&self.source).expect("the sample's source is a source name"),
-            kind: EventType::parse(&self.kind).expect("the sample's type is an event type"),
-            key: OrderingKey::parse(&self.key).expect("the sample's key is an ordering key"),
-            received_at: now,
-            scheme: "none".to_owned(),
-            headers: Vec::new(),
-            content_type: Some("application/json".to_owned()),
-            body: self.body.clone(),
-            body_sha256: Sha256::digest(&self.body).into(),
-            trace: None,
-        }
-    }
-}
-
-/// What a script does to the next calls of a consumer.
-#[derive(Debug, Clone)]
-pub enum Script {
-    /// The call is answered with this fault, and the consumer's own code is not run.
-    Fault(Fault),
-    /// The consumer's own code runs, and its success is lost: as when an answer does not arrive.
-    LostAnswer,
-    /// The call panics.
-    Panic,
-}
-
-type Scripts = Arc<Mutex<VecDeque<Script>>>;
-
-/// The consumer with scripts in front of it.
-struct Scripted<C> {
-    consumer: Arc<C>,
-    handle: Scripts,
-    perform: Scripts,
-}
-
-impl<C: Consumer> Consumer for Scripted<C> {
-    const NAME: &'static str = C::NAME;
-
-    fn handle(&self, event: &Event, cx: &mut Context<'_>) -> Result<(), Fault> {
-        match next(&self.handle) {
-            None => self.consumer.handle(event, cx),
-            Some(Script::Fault(fault)) => Err(fault),
-            Some(Script::LostAnswer) => {
-                self.consumer.handle(event, cx)?;
-                Err(Fault::transient("the answer was lost"))
-            }
-            Some(Script::Panic) => panic!("scripted"),
-        }
-    }
-
-    async fn perform(&self, effect: &Effect) -> Result<(), Fault> {
-        match next(&self.perform) {
-            None => self.consumer.perform(effect).await,
-            Some(Script::Fault(fault)) => Err(fault),
-            Some(Script::LostAnswer) => {
-                self.consumer.perform(effect).await?;
-                Err(Fault::transient("the answer was lost"))
-            }
-            Some(Script::Panic) => panic!("scripted"),
-        }
-    }
-}
-
-fn next(scripts: &Scripts) -> Option<Script> {
-    scripts.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-}
 
 /// A consumer under test, with one partition of a log in memory.
 pub struct Kit<C: Consumer> {
@@ -236,7 +113,7 @@ impl<C: Consumer> Kit<C> {
         let now = Timestamp(self.clock.0.now_ms());
         let envelope = sample.envelope(now);
         let value = codec::encode(&envelope, Frame::SingleObject);
-        self.deliver_raw(Some(sample.key.as_bytes()), Some(&value))
+        self.deliver_raw(Some(envelope.key.as_str().as_bytes()), Some(&value))
     }
 
     /// Appends any bytes to the log, as a stranger could, and has them handled.
@@ -460,6 +337,9 @@ impl<C: Consumer> Kit<C> {
 
     fn open(&mut self, effects_from: NextOffset) {
         let identity = identity::<C>();
+        let letters = self.dead_letters().into_iter().filter(|letter| letter.class != FaultClass::Effect);
+        let origins = letters.map(|letter| letter.origin.offset);
+        let set_aside = origins.filter(|offset| !effects_from.includes(*offset)).collect();
         let store = PartitionStore::open(Box::new(self.disk.clone()), &identity, Window::new(WINDOW), Owner([1; 16]));
         let metrics = self.metrics.of_partition(&identity.group, &identity.topic, identity.partition);
         self.steps = Some(Steps {
@@ -469,6 +349,7 @@ impl<C: Consumer> Kit<C> {
             identity,
             retry: self.retry,
             effects_from,
+            set_aside,
             clock: self.clock.0.clone(),
             random: Random::seeded(1),
             stop: Stop::in_virtual_time(self.clock.1.clone()),

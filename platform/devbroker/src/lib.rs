@@ -1,8 +1,8 @@
 //! The broker of `hooklog dev` and of fast tests: Kafka's protocol for one machine, on segment files.
 //!
-//! The way of a record: [`listen`] accepts, [`connection`] reads frames in order, [`request`] decodes one and picks its
-//! [`answer`], [`rounds`] gathers the appends of one partition, [`log`] checks each against [`producers`], writes all of
-//! them into a [`segment`], syncs once, and only then lets consumers read them and producers hear of it. The way back:
+//! The way of a record: `listen` accepts, `connection` reads frames in order, `request` decodes one and picks its
+//! `answer`, `rounds` gathers the appends of one partition, `log` checks each against `producers`, writes all of
+//! them into a `segment`, syncs once, and only then lets consumers read them and producers hear of it. The way back:
 //! `answer::fetch` waits until a log has grown past the asked offset, then reads whole batches from the segment.
 //!
 //! What is absent:

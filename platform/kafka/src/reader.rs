@@ -173,7 +173,7 @@ impl Drop for Reader {
 }
 
 impl ReaderHandle {
-    /// Has offsets committed, in the background and in order; a later commit of a lease replaces one that still waits. Commits of
+    /// Has offsets committed by the poll thread, in order; a later commit of a lease replaces one that still waits. Commits of
     /// leases that ended are dropped. The outcome comes through [`Partitions::committed`].
     ///
     /// # Errors

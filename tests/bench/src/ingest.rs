@@ -10,7 +10,7 @@ use crate::load::{Answers, Load};
 use crate::machine::CpuSeconds;
 use crate::process::PATIENCE;
 use crate::server::Peer;
-use crate::settings::{NAIVE_LINGERS_MS, Settings};
+use crate::settings::{CONNECTIONS, NAIVE_LINGERS_MS, Settings};
 use crate::topic::{Shape, Topics};
 
 /// Where the bare producer writes.
@@ -74,6 +74,7 @@ impl Bench<'_> {
         for topic in ["hooks.github", "naive.github", BARE_TOPIC] {
             self.topics.create(topic)?;
         }
+        self.warm_broker(load)?;
         let mut rounds = Rounds::default();
         let mut shape = None;
         for round in 1..=self.settings.rounds {
@@ -96,6 +97,16 @@ impl Bench<'_> {
             }
         }
         Ok(rounds)
+    }
+
+    /// Small batches, as under the smaller number of connections: what costs a broker most.
+    fn warm_broker(&self, load: &mut Load) -> Result<(), BenchError> {
+        let peer = Peer::Naive { linger_ms: 0 };
+        let server = peer.serve(self.broker.address(), self.folder)?;
+        load.run(&server.url, CONNECTIONS[0], self.settings.broker_warm_up)?;
+        server.process.stop()?;
+        self.topics.settled("naive.github")?;
+        self.topics.empty("naive.github")
     }
 
     fn edge_shape(&self) -> Result<Shape, BenchError> {

@@ -83,9 +83,12 @@ impl Bench<'_> {
         if ready.exists() {
             fs::remove_file(&ready)?;
         }
+        let group = format!("tally-{round}");
+        // A consumer wants its dead letters' topic before it reads anything.
+        self.topics.create(&format!("hooks.{group}.dlq"))?;
         let mut tally = sibling("tally")?;
         tally.args(["run", "--broker", self.broker.address(), "--topics", TOPIC, "--admin", "127.0.0.1:0"]);
-        tally.args(["--group", &format!("tally-{round}")]).arg("--data-dir").arg(&data);
+        tally.args(["--group", &group]).arg("--data-dir").arg(&data);
         tally.arg("--ready-file").arg(&ready);
         let mut process = Process::start("tally", &mut tally, self.folder, BUILD)?;
         let Ready { admin } = process.until(|| serde_json::from_slice(&fs::read(&ready).ok()?).ok())?;

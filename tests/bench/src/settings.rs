@@ -39,6 +39,8 @@ pub struct Arguments {
 pub struct Settings {
     /// Interleaved rounds.
     pub rounds: u32,
+    /// How long the broker works before anything is measured, so that its JVM has compiled what it runs.
+    pub broker_warm_up: Duration,
     /// What is thrown away at the start of every run under load.
     pub warm_up: Duration,
     /// How long a run under load is measured.
@@ -55,11 +57,25 @@ impl From<Arguments> for Settings {
         let Arguments { rounds, quick, only } = given;
         let seconds = Duration::from_secs;
         if quick {
-            let (warm_up, measured) = (seconds(1), seconds(1));
-            return Self { rounds: rounds.min(3), warm_up, measured, produced: 60_000, consumed: 50_000, only };
+            return Self {
+                rounds: rounds.min(3),
+                broker_warm_up: seconds(4),
+                warm_up: seconds(1),
+                measured: seconds(1),
+                produced: 50_000,
+                consumed: 50_000,
+                only,
+            };
         }
-        let (warm_up, measured) = (seconds(2), seconds(8));
-        Self { rounds, warm_up, measured, produced: 200_000, consumed: 200_000, only }
+        Self {
+            rounds,
+            broker_warm_up: seconds(15),
+            warm_up: seconds(2),
+            measured: seconds(8),
+            produced: 200_000,
+            consumed: 200_000,
+            only,
+        }
     }
 }
 

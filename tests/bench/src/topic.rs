@@ -124,8 +124,8 @@ impl Topics {
 
     fn led(&self, topic: &str) -> bool {
         let Ok(metadata) = self.reader.fetch_metadata(Some(topic), PATIENT) else { return false };
-        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
-        partitions.filter(|partition| partition.leader() >= 0).count() == PARTITIONS as usize
+        let partitions: Vec<_> = metadata.topics().iter().flat_map(|topic| topic.partitions()).collect();
+        (0..PARTITIONS).all(|id| partitions.iter().any(|partition| partition.id() == id && partition.leader() >= 0))
     }
 
     fn ends(&self, topic: &str) -> Result<Vec<u64>, BenchError> {

@@ -1,5 +1,6 @@
 //! What only the dev broker is asked: to come back while clients hang on, and to refuse what it does not have.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
@@ -33,11 +34,9 @@ async fn clients_go_on_after_a_restart() {
     for n in 0..100 {
         send(&producer, &topic, n % 4, b"after").await.expect("a record");
     }
-    eventually("201 records", || member.read().len() >= 201).await;
-    let mut read = member.read();
-    read.sort_unstable();
-    read.dedup();
-    assert_eq!(read.len(), 201);
+    // A commit may be lost with the broker: then a record is read again, but none is left out.
+    let distinct = || member.read().into_iter().collect::<HashSet<_>>().len();
+    eventually("201 records", || distinct() == 201).await;
     let ends: i64 = (0..4)
         .map(|partition| reader(&bootstrap, "error").fetch_watermarks(&topic, partition, PATIENCE).expect("ends").1)
         .sum();

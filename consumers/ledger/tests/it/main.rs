@@ -1,5 +1,7 @@
 //! A charge is booked once and made once for its key, whatever fails in between.
 
+mod killed;
+
 use std::collections::BTreeMap;
 
 use hooklog_consumer::Fault;

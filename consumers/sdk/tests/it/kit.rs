@@ -67,6 +67,20 @@ fn attempts_end_and_the_letter_tells_all() {
 }
 
 #[test]
+fn what_was_set_aside_stays_so_when_the_state_is_rebuilt() {
+    let mut kit = kit();
+    for _ in 0..3 {
+        kit.script_handle(Script::Fault(Fault::transient("busy")));
+    }
+    kit.deliver(event("1"));
+    kit.deliver(event("2").kind("copy"));
+    // The handler would succeed now.
+    kit.rebuild(hooklog_schemas::NextOffset(2));
+    assert_eq!(seen(&kit), Some(1));
+    assert_eq!((kit.dead_letters().len(), kit.log().all(&copies()).len()), (1, 1), "nothing is appended again");
+}
+
+#[test]
 fn a_panic_is_set_aside_and_the_next_event_is_handled() {
     let mut kit = kit();
     kit.script_handle(Script::Panic);

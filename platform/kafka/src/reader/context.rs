@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use hooklog_schemas::{NextOffset, Partition, TopicName};
+use hooklog_schemas::{Partition, TopicName};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -202,7 +202,8 @@ impl GroupContext {
         let commits = self.owner().revoked(&leases, revocation, begun + self.revocation_deadline);
         self.end(&leases);
         if revocation != Revocation::Lost {
-            self.commit_last(client, commits.into_iter().filter(|commit| leases.contains(&commit.lease)).collect());
+            let last: Vec<_> = commits.into_iter().filter(|commit| leases.contains(&commit.lease)).collect();
+            self.commit(client, &last);
         }
         self.count(match revocation {
             Revocation::Moved => "moved",
@@ -217,26 +218,25 @@ impl GroupContext {
         .map_err(|error| broken("unassign", &error))
     }
 
-    /// Commits what the owner finished with, before the partitions are given up. A failure costs the next owner repeated work only.
-    fn commit_last(&self, client: &BaseConsumer<Self>, commits: Vec<Commit>) {
-        let Ok(Some(list)) = commit_list(commits.iter()) else { return };
-        let result = client.commit(&list, CommitMode::Sync);
-        for commit in commits {
-            let outcome = match (&result, element_error(&list, &commit.lease)) {
-                (Ok(()), None) => Ok(commit.next),
-                (Ok(()), Some(error)) => Err(ReadError::Commit { cause: error.to_string() }),
-                (Err(error), _) => Err(ReadError::Commit { cause: error.to_string() }),
+    /// Commits and waits for the coordinator's answer: a round trip while it is there, up to the session's timeout while it is away. The
+    /// library offers no answer to a commit in the background. It tells one answer for the whole list, so a list of which only some
+    /// partitions were refused counts as committed; a repeated record is all this can cost.
+    pub(super) fn commit(&self, client: &BaseConsumer<Self>, commits: &[Commit]) {
+        if commits.is_empty() {
+            return;
+        }
+        let result = commit_list(commits).and_then(|list| client.commit(&list, CommitMode::Sync));
+        for Commit { lease, next, .. } in commits {
+            let outcome = match &result {
+                Ok(()) => Ok(*next),
+                Err(error) => Err(ReadError::Commit { cause: error.to_string() }),
             };
-            self.tell_commit(&commit.lease, outcome);
+            if let Err(error) = &outcome {
+                tracing::warn!(topic = %lease.topic, partition = %lease.partition, %error, "an offset was not committed");
+            }
+            self.count_commit(if outcome.is_ok() { "committed" } else { "failed" });
+            self.owner().committed(lease, outcome);
         }
-    }
-
-    fn tell_commit(&self, lease: &Lease, outcome: Result<NextOffset, ReadError>) {
-        if let Err(error) = &outcome {
-            tracing::warn!(topic = %lease.topic, partition = %lease.partition, %error, "an offset was not committed");
-        }
-        self.count_commit(if outcome.is_ok() { "committed" } else { "failed" });
-        self.owner().committed(lease, outcome);
     }
 }
 
@@ -244,9 +244,8 @@ fn broken(what: &str, error: &KafkaError) -> ReadError {
     ReadError::Fatal { cause: format!("{what}: {error}") }
 }
 
-/// The library's list for a commit; none when there is nothing to commit.
-pub(super) fn commit_list<'a>(commits: impl Iterator<Item = &'a Commit>) -> KafkaResult<Option<TopicPartitionList>> {
-    let mut list = TopicPartitionList::new();
+fn commit_list(commits: &[Commit]) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(commits.len());
     for Commit { lease, next, note } in commits {
         list.add_partition_offset(lease.topic.as_str(), lease.partition.0, Offset::Offset(next.0))?;
         if let Some(mut element) = list.find_partition(lease.topic.as_str(), lease.partition.0)
@@ -255,11 +254,7 @@ pub(super) fn commit_list<'a>(commits: impl Iterator<Item = &'a Commit>) -> Kafk
             element.set_metadata(note);
         }
     }
-    Ok((list.count() > 0).then_some(list))
-}
-
-fn element_error(list: &TopicPartitionList, lease: &Lease) -> Option<KafkaError> {
-    list.find_partition(lease.topic.as_str(), lease.partition.0).and_then(|element| element.error().err())
+    Ok(list)
 }
 
 impl ClientContext for GroupContext {
@@ -285,19 +280,6 @@ impl ConsumerContext for GroupContext {
         if let Err(error) = done {
             tracing::error!(%error, "a rebalance failed");
             self.handle.shared.break_with(error);
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        for element in offsets.elements() {
-            let Some((lease, _)) = self.holder(element.topic(), element.partition()) else { continue };
-            let outcome = match (&result, element.error(), element.offset()) {
-                (Ok(()), Ok(()), Offset::Offset(next)) => Ok(NextOffset(next)),
-                (Err(error), _, _) => Err(ReadError::Commit { cause: error.to_string() }),
-                (Ok(()), Err(error), _) => Err(ReadError::Commit { cause: error.to_string() }),
-                (Ok(()), Ok(()), _) => continue,
-            };
-            self.tell_commit(&lease, outcome);
         }
     }
 }

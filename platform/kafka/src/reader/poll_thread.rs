@@ -9,12 +9,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hooklog_schemas::NextOffset;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::context::{GroupContext, Parts, commit_list};
+use super::context::{GroupContext, Parts};
 use super::partition::{Client, Returned};
 use super::{Commit, Lease, Partitions, ReaderHandle, ReaderSettings};
 use crate::config::Connection;
@@ -285,27 +285,16 @@ impl PollThread {
         }
     }
 
-    /// Commits in the background what has come together; leases that ended are left out.
+    /// Commits what has come together; leases that ended are left out.
     fn commit(&mut self) {
-        if self.commits.is_empty() {
-            return;
-        }
         let context = self.client.context();
-        let waiting = std::mem::take(&mut self.commits);
-        let (current, stale): (Vec<_>, Vec<_>) =
-            waiting.into_values().partition(|commit| context.current(&commit.lease).is_some());
+        let (current, stale): (Vec<_>, Vec<_>) = std::mem::take(&mut self.commits)
+            .into_values()
+            .partition(|commit| context.current(&commit.lease).is_some());
         for _ in stale {
             context.count_commit("stale");
         }
-        let sent = commit_list(current.iter())
-            .and_then(|list| list.map_or(Ok(()), |list| self.client.commit(&list, CommitMode::Async)));
-        if let Err(error) = sent {
-            let cause = error.to_string();
-            for commit in current {
-                context.count_commit("failed");
-                context.owner().committed(&commit.lease, Err(ReadError::Commit { cause: cause.clone() }));
-            }
-        }
+        context.commit(&self.client, &current);
     }
 
     /// Leaves the group and drops the client here, on this thread, or leaves it to the end of the process.
