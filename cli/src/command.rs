@@ -9,8 +9,8 @@ use crate::{config, dev, dlq, lag, send, sources, state, tail, topics};
 /// What the clients log when a command speaks for itself: its errors say more than their lines.
 const QUIET: &str = "error,hooklog_kafka=off,librdkafka=off";
 
-/// What `hooklog dev` logs beside its screen.
-const DEV: &str = "warn";
+/// What `hooklog dev` logs beside its screen. Kafka's client warns of what our own parts warn of as well.
+const DEV: &str = "warn,librdkafka=error";
 
 /// Webhooks as an ordered log: run it, send to it, look into it.
 #[derive(Debug, Parser)]

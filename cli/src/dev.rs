@@ -92,24 +92,74 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             broker: arguments.broker.clone(),
         };
         let mut stack = Stack::start(&held, &options, &clock, &random, shutdown.clone()).await?;
-        if !stack.ready(&shutdown).await {
-            return stack.stop().await;
-        }
-        let announced = announce(arguments, &held, &stack).and_then(|()| {
-            if arguments.json {
-                output.json(&stack.running)
-            } else if arguments.quiet {
-                Ok(())
-            } else {
-                output.line(screen(arguments, &stack, &clock, &random).text())
-            }
-        });
-        if announced.is_ok() {
-            let printing = (!arguments.quiet && !arguments.json).then_some(output);
-            stack.watch(printing, &shutdown).await?;
-        }
-        announced.and(stack.stop().await)
+        let serving = Serving { arguments, held: &held, clock: &clock, random: &random, shutdown: &shutdown };
+        let served = serving.serve(&mut stack, output).await;
+        served.and(stack.stop().await)
     })
+}
+
+/// What serving takes, beside the stack itself.
+struct Serving<'a> {
+    arguments: &'a Arguments,
+    held: &'a Held,
+    clock: &'a Clock,
+    random: &'a Random,
+    shutdown: &'a Shutdown,
+}
+
+impl Serving<'_> {
+    /// Waits until everything serves, tells so, and prints events until the end is asked for or a part ends on its own.
+    async fn serve(&self, stack: &mut Stack, mut output: Output) -> Result<(), Failure> {
+        if !stack.ready(self.shutdown).await {
+            return Ok(());
+        }
+        let tail = if self.arguments.is_silent() { None } else { Some(stack.listen().await?) };
+        if let Err(failure) = self.announce(stack, &mut output) {
+            stack::blocking(move || drop(tail)).await?;
+            return Err(failure);
+        }
+        stack.watch(tail.map(|tail| (tail, output)), self.shutdown).await
+    }
+
+    fn announce(&self, stack: &Stack, output: &mut Output) -> Result<(), Failure> {
+        self.held.announce(&stack.running)?;
+        if let Some(path) = &self.arguments.ready_file {
+            let content = serde_json::to_value(&stack.running).map_err(|error| Failure::Internal(error.to_string()))?;
+            ready_file::write(path, &content).map_err(Failure::io(path))?;
+        }
+        if self.arguments.json {
+            return output.json(&stack.running);
+        }
+        if self.arguments.quiet {
+            return Ok(());
+        }
+        output.line(self.screen(stack).text().trim_end())
+    }
+
+    fn screen<'s>(&self, stack: &'s Stack) -> Screen<'s> {
+        let consumers = consumers::readings(&stack.sources).into_iter().map(|(name, topics)| {
+            let topics: Vec<String> = topics.iter().map(ToString::to_string).collect();
+            (name, topics.join(", "))
+        });
+        let folder = self.arguments.data_dir.as_ref();
+        Screen {
+            running: &stack.running,
+            sources: &stack.sources,
+            consumers: consumers.collect(),
+            outside_broker: self.arguments.broker.is_some(),
+            moved: stack.moved,
+            data_dir_option: folder.map_or_else(String::new, |folder| format!(" --data-dir {}", folder.display())),
+            now_ms: self.clock.now_ms(),
+            nonce: self.random.u64(),
+        }
+    }
+}
+
+impl Arguments {
+    /// No lines about events.
+    const fn is_silent(&self) -> bool {
+        self.quiet || self.json
+    }
 }
 
 fn reset(held: &Held, arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
@@ -119,34 +169,9 @@ fn reset(held: &Held, arguments: &Arguments, output: &mut Output) -> Result<(), 
         ));
     }
     for folder in held.reset()? {
-        if !arguments.quiet && !arguments.json {
+        if !arguments.is_silent() {
             output.line(format_args!("removed {}", folder.display()))?;
         }
     }
     Ok(())
-}
-
-fn announce(arguments: &Arguments, held: &Held, stack: &Stack) -> Result<(), Failure> {
-    held.announce(&stack.running)?;
-    let Some(path) = &arguments.ready_file else { return Ok(()) };
-    let content = serde_json::to_value(&stack.running).map_err(|error| Failure::Internal(error.to_string()))?;
-    ready_file::write(path, &content).map_err(Failure::io(path))
-}
-
-fn screen<'a>(arguments: &Arguments, stack: &'a Stack, clock: &Clock, random: &Random) -> Screen<'a> {
-    let consumers = consumers::readings(&stack.sources).into_iter().map(|(name, topics)| {
-        let topics: Vec<String> = topics.iter().map(ToString::to_string).collect();
-        (name, topics.join(", "))
-    });
-    let folder = arguments.data_dir.as_ref();
-    Screen {
-        running: &stack.running,
-        sources: &stack.sources,
-        consumers: consumers.collect(),
-        outside_broker: arguments.broker.is_some(),
-        moved: stack.moved,
-        data_dir_option: folder.map_or_else(String::new, |folder| format!(" --data-dir {}", folder.display())),
-        now_ms: clock.now_ms(),
-        nonce: random.u64(),
-    }
 }

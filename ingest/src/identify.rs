@@ -39,8 +39,7 @@ pub fn identify(
 
 /// What stands for an id that there is not, or that can't be one (too long, control characters): equal content, equal id.
 fn hashed(sha256: &[u8; 32]) -> EventId {
-    let hex: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    EventId::parse(&format!("sha256:{hex}")).expect("a hash is short and printable")
+    EventId::parse(&format!("sha256:{}", hex::encode(sha256))).expect("a hash is short and printable")
 }
 
 fn key_of(id: &EventId) -> OrderingKey {

@@ -20,7 +20,7 @@ use crate::edge::Edge;
 use crate::identify::identify;
 use crate::outcome::Outcome;
 use crate::respond;
-use crate::seal::{Verified, seal};
+use crate::seal::{Verified, seal, trace};
 use crate::source::Source;
 
 /// The client's address, put on each request by the listener.
@@ -83,9 +83,10 @@ async fn take(edge: &Edge, source: &Source, request: Request, start: Instant) ->
         key_id: proof.key_id.as_deref(),
         received_at: Timestamp(edge.clock.now_ms()),
     };
-    let sealed = seal(&verified, &event, edge.frame, &edge.random);
+    let trace = trace(&parts.headers, &edge.random);
+    let sealed = seal(&verified, &event, edge.frame, &trace);
     failpoint::hit("edge.sealed");
-    let headers: Vec<(&str, &[u8])> = sealed.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+    let headers: Vec<(&str, &[u8])> = sealed.headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
     let record = Outgoing {
         topic: &source.topic,
         partition: None,

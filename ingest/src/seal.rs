@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use hooklog_process::random::Random;
+use hooklog_schemas::cloudevents::RecordHeader;
 use hooklog_schemas::codec::{Draft, encode_draft};
 use hooklog_schemas::{Frame, RecordHeaders, Timestamp};
 use http::{HeaderMap, header};
@@ -41,16 +42,16 @@ pub struct Verified<'a> {
 }
 
 /// A record, ready to be appended.
-pub struct Sealed {
+pub struct Sealed<'a> {
     /// The envelope's bytes.
     pub value: Vec<u8>,
     /// The record's headers.
-    pub headers: Vec<(&'static str, Vec<u8>)>,
+    pub headers: Vec<RecordHeader<'a>>,
 }
 
 /// Seals a request into a record. The body is copied once: into the record.
 #[must_use]
-pub fn seal(request: &Verified<'_>, event: &Event, frame: Frame, random: &Random) -> Sealed {
+pub fn seal<'a>(request: &Verified<'a>, event: &'a Event, frame: Frame, trace: &'a str) -> Sealed<'a> {
     let text = |name: &header::HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
     let credential = request.source.scheme.credential_header();
     let kept: Vec<(&str, &[u8])> = request
@@ -63,33 +64,32 @@ pub fn seal(request: &Verified<'_>, event: &Event, frame: Frame, random: &Random
         Some(key_id) => Cow::Owned(format!("{}:{key_id}", request.source.scheme.name)),
         None => Cow::Borrowed(request.source.scheme.name.as_str()),
     };
-    let trace = trace(request.headers, random);
-    let draft = Draft {
+    let event = Draft {
         id: &event.id,
         source: &request.source.name,
         kind: &event.kind,
         key: &event.key,
         received_at: request.received_at,
-        scheme: &scheme,
-        headers: &kept,
+        scheme: "",
+        headers: &[],
         content_type: text(&header::CONTENT_TYPE),
         body: request.body,
         body_sha256: request.body_sha256,
-        trace: Some(&trace),
+        trace: Some(trace),
     };
-    let headers = RecordHeaders::of(&draft).into_iter().map(|(name, value)| (name, value.into_owned())).collect();
-    Sealed { value: encode_draft(&draft, frame), headers }
+    let headers = RecordHeaders::of(&event);
+    Sealed { value: encode_draft(&Draft { scheme: &scheme, headers: &kept, ..event }, frame), headers }
 }
 
 /// The caller's `traceparent` if it is one (W3C Trace Context, version 00), else a new one.
-fn trace(headers: &HeaderMap, random: &Random) -> String {
+#[must_use]
+pub fn trace(headers: &HeaderMap, random: &Random) -> String {
     let given = headers.get(RecordHeaders::TRACEPARENT).and_then(|value| value.to_str().ok());
     if let Some(given) = given.filter(|text| is_traceparent(text)) {
         return given.to_owned();
     }
     let bytes: [u8; 24] = random.bytes();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("00-{}-{}-01", hex(&bytes[..16]), hex(&bytes[16..]))
+    format!("00-{}-{}-01", hex::encode(&bytes[..16]), hex::encode(&bytes[16..]))
 }
 
 fn is_traceparent(text: &str) -> bool {

@@ -1,8 +1,11 @@
 //! Arrows point down only: a crate depends on lower ranks, also for its tests, and the edge and the consumers never meet.
 
-use cargo_metadata::{MetadataCommand, Package};
+use std::path::Path;
+
+use serde_json::Value;
 
 use crate::tree;
+use crate::yaml::items;
 
 /// Every crate's rank. Whoever adds a crate decides here where it stands.
 const RANKS: &[(&str, u8)] = &[
@@ -39,17 +42,21 @@ pub(crate) struct Crate {
 
 /// The crates of the workspace, as cargo tells; renamed dependencies go by their real names.
 pub(crate) fn crates() -> Vec<Crate> {
-    let root = tree::root();
-    let metadata = MetadataCommand::new().current_dir(&root).no_deps().exec().expect("cargo metadata answers");
-    let of = |package: Package| {
-        let manifest = package.manifest_path.into_std_path_buf();
-        let folder =
-            manifest.parent().and_then(|folder| folder.strip_prefix(&root).ok()).expect("crates lie in the repository");
-        let folder = folder.to_string_lossy().into_owned();
-        let dependencies = package.dependencies.into_iter().map(|dependency| dependency.name).collect();
-        Crate { name: package.name.to_string(), folder, dependencies }
+    let (root, metadata) = (tree::root(), tree::cargo_metadata(&["--no-deps"]));
+    let of = |package: &Value| {
+        let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());
+        let folder = manifest.parent().and_then(|folder| folder.strip_prefix(&root).ok());
+        Crate {
+            name: text(package, "name"),
+            folder: folder.expect("crates lie in the repository").to_string_lossy().into_owned(),
+            dependencies: items(package, "dependencies").iter().map(|dependency| text(dependency, "name")).collect(),
+        }
     };
-    metadata.packages.into_iter().map(of).collect()
+    items(&metadata, "packages").into_iter().map(of).collect()
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
 }
 
 fn rank(name: &str) -> Option<u8> {

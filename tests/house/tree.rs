@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Folders that are not the project's work: version control and what is built.
 const SKIPPED: &[&str] = &[".git", "target", "node_modules"];
@@ -47,6 +48,15 @@ pub(crate) fn read(path: &str) -> String {
 /// Whether a file or folder is there, by its path from the root.
 pub(crate) fn exists(path: &str) -> bool {
     root().join(path).exists()
+}
+
+/// What cargo tells of the workspace.
+pub(crate) fn cargo_metadata(arguments: &[&str]) -> serde_json::Value {
+    let fixed = ["metadata", "--format-version", "1"];
+    let ran = Command::new(env!("CARGO")).args(fixed).args(arguments).current_dir(root()).output();
+    let ran = ran.expect("the cargo that built this test runs");
+    assert!(ran.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&ran.stderr));
+    serde_json::from_slice(&ran.stdout).expect("cargo metadata is JSON")
 }
 
 /// Fails with every complaint at once: whoever mends one wants to know the others.

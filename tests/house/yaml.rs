@@ -1,8 +1,12 @@
 //! YAML as JSON values, anchors and merge keys resolved: what Compose, Prometheus and Grafana read.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::tree;
+
+/// The key whose mapping is merged into the one it stands in.
+const MERGE: &str = "<<";
 
 /// Reads a file, by its path from the root.
 pub(crate) fn read(path: &str) -> Value {
@@ -11,7 +15,38 @@ pub(crate) fn read(path: &str) -> Value {
 
 /// Parses one document.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    let documents = YamlLoader::load_from_str(text).map_err(|error| error.to_string())?;
+    match documents.as_slice() {
+        [document] => json(document),
+        _ => Err(format!("{} documents, there must be one", documents.len())),
+    }
+}
+
+fn json(yaml: &Yaml) -> Result<Value, String> {
+    Ok(match yaml {
+        Yaml::Null => Value::Null,
+        Yaml::Boolean(is) => Value::from(*is),
+        Yaml::Integer(number) => Value::from(*number),
+        Yaml::Real(text) => text.parse().map_or_else(|_| Value::from(text.as_str()), |number: f64| Value::from(number)),
+        Yaml::String(text) => Value::from(text.as_str()),
+        Yaml::Array(items) => Value::Array(items.iter().map(json).collect::<Result<_, _>>()?),
+        Yaml::Hash(_) => Value::Object(mapping(yaml)?),
+        Yaml::Alias(_) | Yaml::BadValue => return Err("an alias names no anchor".to_owned()),
+    })
+}
+
+/// A mapping's own entries over those that are merged into it.
+fn mapping(yaml: &Yaml) -> Result<Map<String, Value>, String> {
+    let (mut own, mut merged) = (Map::new(), Map::new());
+    for (key, value) in yaml.as_hash().ok_or("only a mapping can be merged")? {
+        match key.as_str() {
+            Some(MERGE) => merged = mapping(value)?,
+            Some(key) => drop(own.insert(key.to_owned(), json(value)?)),
+            None => return Err(format!("the key {key:?} is no text")),
+        }
+    }
+    merged.extend(own);
+    Ok(merged)
 }
 
 /// A list's strings; a lone string is a list of one, as Compose has it.
@@ -36,8 +71,11 @@ pub(crate) fn items<'a>(value: &'a Value, key: &str) -> Vec<&'a Value> {
 
 #[test]
 fn merge_keys_and_numbers_are_read_as_compose_reads_them() {
-    let value =
-        parse("x: &base\n  restart: always\n  read_only: true\nservice:\n  <<: *base\n  replicas: 2\n").unwrap();
-    assert_eq!(value["service"], serde_json::json!({ "restart": "always", "read_only": true, "replicas": 2 }));
-    assert!(parse("a: [1").is_err());
+    let text =
+        "x: &base\n  restart: always\n  read_only: true\nservice:\n  restart: \"no\"\n  <<: *base\n  share: 0.5\n";
+    let value = parse(text).unwrap();
+    assert_eq!(value["service"], serde_json::json!({ "restart": "no", "read_only": true, "share": 0.5 }));
+    for wrong in ["a: [1", "a: *nowhere", "<<: 1", "a: 1\n---\nb: 2"] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
 }

@@ -1,6 +1,9 @@
 //! The edge under test: `hooklog-ingest`, configured by files, on an address that survives its restarts.
 
 use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -53,7 +56,8 @@ impl Edge {
         let folder = tempfile::Builder::new().prefix("hooklog-edge-").tempdir().expect("a folder for temporary files");
         let mut edge = Self { folder, port: ports::free(), admin: ports::free(), process: None };
         let secret = edge.file("secret");
-        std::fs::write(&secret, SECRET).expect("the test's own folder is writable");
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&secret).expect("the folder is new");
+        file.write_all(SECRET.as_bytes()).expect("the test's own folder is writable");
         let mut config = format!("listen = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n{settings}\n", edge.port, edge.admin);
         let _ = writeln!(config, "[kafka]\nbootstrap = \"{bootstrap}\"");
         for source in sources {

@@ -46,6 +46,8 @@ struct Waiting {
     position: Position,
     head: String,
     since: Instant,
+    /// Reports lost before it.
+    lost: u64,
 }
 
 /// The events of the moment.
@@ -58,6 +60,7 @@ pub(crate) struct Board {
     second: Option<Instant>,
     shown: u32,
     uncounted: u64,
+    lost: u64,
 }
 
 impl Board {
@@ -71,6 +74,7 @@ impl Board {
             second: None,
             shown: 0,
             uncounted: 0,
+            lost: 0,
         }
     }
 
@@ -86,7 +90,12 @@ impl Board {
             self.deeds.remove(&position);
             return;
         }
-        self.waiting.push_back(Waiting { position, head, since: now });
+        self.waiting.push_back(Waiting { position, head, since: now, lost: self.lost });
+    }
+
+    /// So many reports were lost up to now: where one may be missing, nothing is concluded from its absence.
+    pub(crate) const fn lost(&mut self, reports: u64) {
+        self.lost = reports;
     }
 
     /// A consumer reports.
@@ -143,7 +152,7 @@ impl Board {
                 None => {
                     let next = progress(consumer, &position.topic, position.partition);
                     let passed = next.is_some_and(|next| !next.includes(position.offset));
-                    (passed && age >= SETTLE).then(|| "duplicate, skipped".to_owned())
+                    (passed && age >= SETTLE && waiting.lost == self.lost).then(|| "duplicate, skipped".to_owned())
                 }
             }
         };
@@ -211,6 +220,16 @@ mod tests {
         assert!(board.lines(now, ALL_READ).is_empty(), "a report may still be on its way");
         let skipped = "evt_1  ledger duplicate, skipped  tally duplicate, skipped";
         assert_eq!(board.lines(now + SETTLE, ALL_READ), [skipped]);
+    }
+
+    #[test]
+    fn a_lost_report_is_not_taken_for_a_duplicate() {
+        let (mut board, now) = (board(), Instant::now());
+        board.event(position(1), "evt_1".to_owned(), now);
+        board.lost(1);
+        assert!(board.lines(now + SETTLE, ALL_READ).is_empty());
+        let [line] = &board.lines(now + PATIENCE, ALL_READ)[..] else { panic!("one line") };
+        assert!(line.contains("ledger no report yet"), "{line}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use hooklog_consumer::{Consumer, Effect, Parts, Runner, RunnerMetrics, Settings};
 use hooklog_ledger::Ledger;
@@ -11,6 +12,7 @@ use hooklog_ledger::payments::Payments;
 use hooklog_process::clock::Clock;
 use hooklog_process::health::Health;
 use hooklog_process::metrics::Registry;
+use hooklog_process::quantity::Span;
 use hooklog_process::random::Random;
 use hooklog_process::shutdown::Shutdown;
 use hooklog_schemas::TopicName;
@@ -24,6 +26,9 @@ use crate::failure::Failure;
 
 /// The provider whose events the ledger understands.
 const PAYING: &str = "stripe";
+
+/// How often states are synced and shown: somebody is looking.
+const SYNC_EVERY: Span = Span(Duration::from_millis(250));
 
 /// What consumers are started with.
 pub(crate) struct Start<'a> {
@@ -111,6 +116,7 @@ impl Consumers {
         settings.fetch.max_partitions = start.partitions * u32::try_from(topics.len()).unwrap_or(1);
         settings.topics = topics;
         settings.data_dir = start.state.clone();
+        settings.batch.sync_every = SYNC_EVERY;
         start.bootstrap.clone_into(&mut settings.kafka.bootstrap);
         let (tell, ready) = oneshot::channel();
         let watched = Watched { consumer, words, reports: start.reports.clone() };

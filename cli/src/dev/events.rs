@@ -14,6 +14,7 @@ use hooklog_schemas::{NextOffset, Partition, TopicName, codec};
 use tokio::sync::mpsc::Receiver;
 
 use crate::dev::board::{Board, Report};
+use crate::dev::watched::Reports;
 use crate::failure::Failure;
 use crate::output::{Output, Shown};
 use crate::reach::{ANSWER_WITHIN, unanswered};
@@ -28,17 +29,22 @@ pub(crate) struct Ears {
     pub(crate) readers: BTreeMap<TopicName, Vec<&'static str>>,
     /// What the consumers tell.
     pub(crate) reports: Receiver<Report>,
+    /// How many of that were lost.
+    pub(crate) lost: Reports,
     /// Where the consumers count how far they are.
     pub(crate) registry: Registry,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
 }
 
-/// Prints from the log's end on, until shutdown or until nobody reads the output any more.
-pub(crate) fn start(bootstrap: &str, ears: Ears, mut output: Output) -> Result<JoinHandle<()>, Failure> {
+/// Reads from the end of these topics on.
+pub(crate) fn listen(bootstrap: &str, topics: &[TopicName]) -> Result<Tail, Failure> {
     let connection = Connection::plain(bootstrap, "hooklog-dev");
-    let topics: Vec<TopicName> = ears.readers.keys().cloned().collect();
-    let tail = Tail::open(&connection, &topics, From::End, ANSWER_WITHIN).map_err(|error| unanswered(&error))?;
+    Tail::open(&connection, topics, From::End, ANSWER_WITHIN).map_err(|error| unanswered(&error))
+}
+
+/// Prints until shutdown, or until nobody reads the output any more.
+pub(crate) fn start(tail: Tail, ears: Ears, mut output: Output) -> Result<JoinHandle<()>, Failure> {
     let thread = std::thread::Builder::new().name("events".to_owned()).spawn(move || {
         // A closed output or a broken reader ends the lines, never the process: it serves without them.
         if let Err(failure) = print(tail, ears, &mut output) {
@@ -55,6 +61,7 @@ fn print(mut tail: Tail, mut ears: Ears, output: &mut Output) -> Result<(), Fail
         let seen = tail.next(look).map_err(|error| Failure::Unavailable(error.to_string()))?;
         let now = ears.clock.monotonic();
         let progress = if board.is_waiting() { progress(&ears.registry) } else { HashMap::new() };
+        board.lost(ears.lost.dropped());
         // Heard after the progress was read: whoever is past an event has told of it before.
         while let Ok(report) = ears.reports.try_recv() {
             board.report(report);

@@ -48,7 +48,7 @@ impl Screen<'_> {
         }
         text.push('\n');
         for source in self.sources {
-            let (name, provider) = (&source.name, &source.provider);
+            let (name, provider) = (source.name.as_str(), &source.provider);
             let _ = writeln!(text, "  {name:9} POST {ingest}/in/{name}  signed as {provider} does");
         }
         let _ = write!(text, "\nTry:\n\n  {}\n", self.send());

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hooklog_ingest::run::{Outside, Running as Edge, start as start_edge};
-use hooklog_kafka::Connection;
+use hooklog_ingest::run::{Outside, RunError, Running as Edge, start as start_edge};
+use hooklog_kafka::{Connection, Tail};
 use hooklog_ledger::sandbox::Sandbox;
 use hooklog_process::admin::{Admin, serve as serve_admin};
 use hooklog_process::clock::Clock;
+use hooklog_process::exit::Exit;
 use hooklog_process::health::Health;
 use hooklog_process::metrics::Registry;
 use hooklog_process::random::Random;
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::dev::board::Report;
 use crate::dev::broker::Inside;
 use crate::dev::consumers::{self, Consumers};
 use crate::dev::events::{self, Ears};
@@ -56,7 +58,7 @@ pub(crate) struct Stack {
     edge: Edge,
     edge_stop: Shutdown,
     consumers: Consumers,
-    reports: Option<mpsc::Receiver<crate::dev::board::Report>>,
+    reports: Option<(Reports, mpsc::Receiver<Report>)>,
     registry: Registry,
     /// Ends what serves the others: the sandbox, the consumers' admin port.
     beside: Shutdown,
@@ -97,13 +99,14 @@ impl Stack {
         let (registry, health) = (Registry::new(), Health::new(clock.clone()));
         consumers_admin(&registry, &health, &beside).await?;
         let (sender, reports) = mpsc::channel(REPORTS_LIMIT);
+        let told = Reports::to(sender);
         let consumers = Consumers::start(&consumers::Start {
             bootstrap: &bootstrap,
             payments: &payments,
             state: held.home().state(),
             sources: &sources,
             partitions: PARTITIONS,
-            reports: Reports::to(sender),
+            reports: told.clone(),
             clock: clock.clone(),
             random: random.clone(),
             registry: registry.clone(),
@@ -130,7 +133,7 @@ impl Stack {
             edge,
             edge_stop,
             consumers,
-            reports: Some(reports),
+            reports: Some((told, reports)),
             registry,
             beside,
         })
@@ -145,20 +148,27 @@ impl Stack {
         }
     }
 
+    /// Reads the log's end from now on, for [`Stack::watch`]: whatever comes after this is shown.
+    pub(crate) async fn listen(&self) -> Result<Tail, Failure> {
+        let bootstrap = self.running.bootstrap.clone();
+        let topics: Vec<_> = consumers::readers(&self.sources).into_keys().collect();
+        blocking(move || events::listen(&bootstrap, &topics)).await?
+    }
+
     /// Prints events, if there is an output, until a signal or until a part ends on its own.
-    pub(crate) async fn watch(&mut self, output: Option<Output>, shutdown: &Shutdown) -> Result<(), Failure> {
+    pub(crate) async fn watch(&mut self, printer: Option<(Tail, Output)>, shutdown: &Shutdown) -> Result<(), Failure> {
         let stop = shutdown.child();
-        let printing = match (output, self.reports.take()) {
-            (Some(output), Some(reports)) => {
+        let printing = match (printer, self.reports.take()) {
+            (Some((tail, output)), Some((lost, reports))) => {
                 let ears = Ears {
                     readers: consumers::readers(&self.sources),
                     reports,
+                    lost,
                     registry: self.registry.clone(),
                     clock: self.clock.clone(),
                     shutdown: stop.clone(),
                 };
-                let bootstrap = self.running.bootstrap.clone();
-                Some(blocking(move || events::start(&bootstrap, ears, output)).await??)
+                Some(events::start(tail, ears, output)?)
             }
             _ => None,
         };
@@ -246,17 +256,18 @@ async fn listen(what: &str) -> Result<(TcpListener, SocketAddr), Failure> {
 }
 
 /// Runs what blocks where it holds up nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Failure::Internal(error.to_string()))
 }
 
-/// An edge that does not start, with its own exit code.
-fn refused(error: &hooklog_ingest::run::RunError) -> Failure {
-    use hooklog_process::exit::Exit;
-    let text = error.to_string();
+/// An edge that does not start, or ended badly, with its own exit code.
+fn refused(error: &RunError) -> Failure {
+    if let RunError::Bind { setting, .. } = error {
+        return Failure::Refused(format!("{error}; choose another with --{setting} (port 0 takes a free one)"));
+    }
     match error.exit() {
-        Exit::Config => Failure::Config(text),
-        Exit::Internal => Failure::Internal(text),
-        _ => Failure::Unavailable(text),
+        Exit::Config => Failure::Config(error.to_string()),
+        Exit::Internal => Failure::Internal(error.to_string()),
+        _ => Failure::Refused(error.to_string()),
     }
 }

@@ -29,7 +29,7 @@ impl Reports {
         Self { sender, dropped: Arc::default() }
     }
 
-    /// How many were dropped: since then, no report does not mean that nothing was done.
+    /// How many were dropped.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

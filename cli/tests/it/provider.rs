@@ -1,7 +1,7 @@
 //! An edge of a few lines: it reads requests, verifies them, and remembers the bodies. It is none of ours, so that `send` is judged by
 //! another reader of HTTP.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -83,6 +83,22 @@ async fn what_is_not_verified_is_not_stored_and_all_hear_the_same() {
 }
 
 #[tokio::test]
+async fn a_replayed_request_is_refused_once_its_time_is_over() {
+    let server = start(SOURCES).await;
+    let request = signed("stripe", "stripe", "evt_1", br#"{"id":"evt_1"}"#);
+    assert_eq!(exchange(&server, &request).await.status, 200);
+    server.hand.advance_ms(299_000);
+    assert_eq!(
+        exchange(&server, &request).await.status,
+        200,
+        "within the tolerance it is stored again, under one dedupe id"
+    );
+    server.hand.advance_ms(2_000);
+    assert_eq!(exchange(&server, &request).await.status, 401);
+    assert_eq!(server.stored(), 2);
+}
+
+#[tokio::test]
 async fn slacks_challenge_is_answered_only_if_signed_and_not_stored() {
     let server = start(SOURCES).await;
     let body = br#"{"type":"url_verification","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#;

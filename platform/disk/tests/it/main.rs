@@ -1,5 +1,7 @@
 //! The promises of the disk, tested on RocksDB and, where both must agree, on the memory store too.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod agreement;
 mod damage;
 mod doors;

@@ -69,7 +69,8 @@ impl Inner {
         let mut rebuilt = None;
         while !self.stopping.load(Ordering::Acquire) {
             producer.poll(POLL);
-            if producer.context().is_fatal.load(Ordering::Acquire) {
+            // Asked for, since the event names the cause and not that it is fatal.
+            if producer.client().fatal_error().is_some() {
                 self.rebuild(&mut rebuilt);
                 producer = self.current();
             }
@@ -95,11 +96,7 @@ impl Inner {
 }
 
 fn make(config: &ClientConfig, gauges: &Arc<Gauges>, counters: &Arc<AppendCounters>) -> Result<Producer, ConfigError> {
-    let reports = Reports {
-        gauges: Arc::clone(gauges),
-        counters: Arc::clone(counters),
-        is_fatal: AtomicBool::new(false),
-    };
+    let reports = Reports { gauges: Arc::clone(gauges), counters: Arc::clone(counters) };
     config.create_with_context(reports).map_err(|error| ConfigError::of(&error))
 }
 
@@ -107,7 +104,6 @@ fn make(config: &ClientConfig, gauges: &Arc<Gauges>, counters: &Arc<AppendCounte
 pub(super) struct Reports {
     gauges: Arc<Gauges>,
     counters: Arc<AppendCounters>,
-    is_fatal: AtomicBool,
 }
 
 impl ClientContext for Reports {
@@ -120,9 +116,6 @@ impl ClientContext for Reports {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            self.is_fatal.store(true, Ordering::Release);
-        }
         log_lines::error(&error, reason);
     }
 }

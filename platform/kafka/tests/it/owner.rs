@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hooklog_kafka::{
     Commit, Incoming, Lease, Metrics, PartitionReader, Partitions, Poll, ReadError, Reader, ReaderSettings, Revocation,
 };
+use hooklog_process::quantity::Span;
 use hooklog_schemas::NextOffset;
 
 use crate::mock::{Mock, PATIENCE, eventually};
@@ -17,7 +18,7 @@ pub(crate) enum Told {
     Assigned(Vec<PartitionReader>),
     Revoked(Vec<Lease>, Revocation),
     Committed(Lease, Result<NextOffset, ReadError>),
-    Failed(ReadError),
+    Failed,
 }
 
 /// What to commit at a revocation, by lease.
@@ -50,8 +51,8 @@ impl Partitions for Owner {
         let _ = self.told.send(Told::Committed(lease.clone(), outcome));
     }
 
-    fn failed(&mut self, error: &ReadError) {
-        let _ = self.told.send(Told::Failed(error.clone()));
+    fn failed(&mut self, _: &ReadError) {
+        let _ = self.told.send(Told::Failed);
     }
 }
 
@@ -74,7 +75,9 @@ impl Member {
     fn start(mock: &Mock, panics: bool) -> Self {
         let (told, heard) = channel();
         let last = Last::default();
-        let settings = ReaderSettings::new("g", vec![mock.topic.clone()]);
+        let mut settings = ReaderSettings::new("g", vec![mock.topic.clone()]);
+        // The mock waits for nearly the whole session before it lets a changed group go on.
+        settings.session_timeout = Span(Duration::from_secs(6));
         let owner = Owner { told, last: Arc::clone(&last), panics };
         let reader = Reader::start(&mock.connection(), &settings, &Metrics::unobserved(), owner).unwrap();
         Self { reader, told: heard, last }

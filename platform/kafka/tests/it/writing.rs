@@ -118,8 +118,7 @@ fn a_broken_producer_is_replaced_once() {
     mock.cluster.request_errors(RDKafkaApiKey::InitProducerId, &refused);
     let metrics = Metrics::register(&registry).unwrap();
     let writer = Writer::start(&mock.connection(), &WriterSettings::default(), &metrics).unwrap();
-    let position =
-        eventually("the new producer", || append(&writer, &mock.topic, b"k", b"v").inspect_err(|e| eprintln!("DEBUG {e}")).ok());
+    let position = eventually("the new producer", || append(&writer, &mock.topic, b"k", b"v").ok());
     assert_eq!(position.to_string(), "hooks.test/0/0");
     assert!(text(&registry).unwrap().contains(r#"hooklog_kafka_producer_rebuilds_total{client="test"} 1"#));
 }
