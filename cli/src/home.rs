@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use hooklog_process::folders;
 use hooklog_process::random::Random;
 use hooklog_process::ready_file;
 use nix::errno::Errno;
@@ -93,10 +94,14 @@ impl Home {
     /// The `hooklog dev` that runs on this folder, if one does.
     #[must_use]
     pub fn running(&self) -> Option<Running> {
-        let mut text = String::new();
-        File::open(self.run_file()).ok()?.take(RUN_FILE_LIMIT).read_to_string(&mut text).ok()?;
-        let running: Running = serde_json::from_str(&text).ok()?;
-        is_alive(running.pid).then_some(running)
+        read_running(&self.run_file())
+    }
+
+    /// The `hooklog dev` that serves this base URL, on whatever folder it runs.
+    #[must_use]
+    pub fn serving(ingest: &str) -> Option<Running> {
+        let files = fs::read_dir(all_running()?).ok()?;
+        files.flatten().filter_map(|file| read_running(&file.path())).find(|running| running.ingest == ingest)
     }
 
     /// Makes the folder, for its owner alone, and takes it for this process.
@@ -170,7 +175,14 @@ impl Held {
     pub fn announce(&self, running: &Running) -> Result<(), Failure> {
         let path = self.home.run_file();
         let content = serde_json::to_value(running).map_err(|error| Failure::Internal(error.to_string()))?;
-        ready_file::write(&path, &content).map_err(Failure::io(&path))
+        ready_file::write(&path, &content).map_err(Failure::io(&path))?;
+        // A convenience for commands that only know the URL; a user without a home goes without it.
+        if let Some(folder) = all_running() {
+            private_folder(&folder)?;
+            let path = folder.join(format!("{}.json", running.pid));
+            ready_file::write(&path, &content).map_err(Failure::io(&path))?;
+        }
+        Ok(())
     }
 }
 
@@ -178,6 +190,9 @@ impl Drop for Held {
     fn drop(&mut self) {
         // Only manners: whoever reads it looks whether the process lives.
         let _ = fs::remove_file(self.home.run_file());
+        if let Some(folder) = all_running() {
+            let _ = fs::remove_file(folder.join(format!("{}.json", std::process::id())));
+        }
     }
 }
 
@@ -191,13 +206,22 @@ fn private_folder(folder: &Path) -> Result<(), Failure> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Failure::io(folder))
 }
 
-/// Where programs keep a user's data (XDG base directories). The one place of this crate that reads the environment.
 fn usual() -> Result<PathBuf, Failure> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local").join("share")));
-    data.map(|data| data.join("hooklog").join("dev")).ok_or_else(|| {
+    folders::dev().ok_or_else(|| {
         Failure::Usage("neither XDG_DATA_HOME nor HOME is set: give the folder with --data-dir".to_owned())
     })
+}
+
+/// Where each running `hooklog dev` of this user, on whatever folder, says that it runs.
+fn all_running() -> Option<PathBuf> {
+    folders::user_data().map(|data| data.join("running"))
+}
+
+fn read_running(path: &Path) -> Option<Running> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(RUN_FILE_LIMIT).read_to_string(&mut text).ok()?;
+    let running: Running = serde_json::from_str(&text).ok()?;
+    is_alive(running.pid).then_some(running)
 }
 
 fn is_alive(pid: u32) -> bool {

@@ -156,16 +156,15 @@ fn report(arguments: &Arguments, url: &str, tally: &Tally) -> Result<(), Failure
 
 impl Arguments {
     fn target(&self) -> Result<Target, Failure> {
-        let dev = if self.to.is_none() || (self.secret.is_none() && self.secret_file.is_none()) {
-            Home::at(self.data_dir.as_deref())?.running()
-        } else {
-            None
+        let has_secret = self.secret.is_some() || self.secret_file.is_some();
+        let dev = match &self.to {
+            Some(_) if has_secret => None,
+            Some(base) => Home::serving(base.trim_end_matches('/')),
+            None => Home::at(self.data_dir.as_deref())?.running(),
         };
         let base = self.to.clone().or_else(|| dev.as_ref().map(|dev| dev.ingest.clone())).ok_or_else(|| {
             Failure::Unavailable("no `hooklog dev` runs: start one, or name the edge with --to URL".to_owned())
         })?;
-        // The running dev knows the secrets of its own sources only.
-        let dev = dev.filter(|dev| dev.ingest == base.trim_end_matches('/'));
         let source = self.source(dev.as_ref());
         SourceName::parse(&source).map_err(|error| Failure::Usage(error.to_string()))?;
         let scheme = self.scheme(&source, dev.as_ref())?;

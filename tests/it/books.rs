@@ -16,6 +16,14 @@ use serde_json::{Value, json};
 /// Partitions of the events' topic.
 pub(crate) const PARTITIONS: i32 = 4;
 
+/// So that a test sees many retries, and does not wait long for a member that was killed.
+const IMPATIENT: [(&str, &str); 4] = [
+    ("EFFECTS__DEADLINE", "300ms"),
+    ("EFFECTS__FIRST", "10ms"),
+    ("EFFECTS__CAP", "200ms"),
+    ("MEMBERSHIP__SESSION_TIMEOUT", "6s"),
+];
+
 /// Everything that follows from the events in the log, each taken once, in the log's order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Books {
@@ -103,16 +111,13 @@ pub(crate) async fn ledger_group(kafka: &Kafka, source: &Source, payments: &Paym
         group,
         topic: source.topic(),
         arguments: vec!["--payments-url".to_owned(), payments.url().to_owned()],
-        // Impatient, so that a test sees many retries.
-        overrides: [("EFFECTS__DEADLINE", "300ms"), ("EFFECTS__FIRST", "10ms"), ("EFFECTS__CAP", "200ms")]
-            .map(|(key, value)| (key, value.to_owned()))
-            .to_vec(),
+        overrides: IMPATIENT.map(|(key, value)| (key, value.to_owned())).to_vec(),
     }
 }
 
 /// A member with a name that stays: killed and started again, it gets its partitions back at once.
 pub(crate) fn static_member(group: &Settings, name: &str) -> Consumer {
     let mut settings = group.clone();
-    settings.overrides.push(("FETCH__INSTANCE_ID", format!("{}-{name}", group.group)));
+    settings.overrides.push(("MEMBERSHIP__INSTANCE_ID", format!("{}-{name}", group.group)));
     Consumer::new(settings)
 }

@@ -22,6 +22,8 @@ struct Attack {
 /// What came of one attack, over all its repetitions.
 #[derive(Debug)]
 pub(crate) struct Case {
+    /// For whoever reads the failure.
+    #[expect(dead_code, reason = "read by Debug")]
     pub(crate) name: &'static str,
     pub(crate) tried: u32,
     /// Every status that was not due; 0 stands for no answer.

@@ -48,6 +48,11 @@ async fn members_come_and_go_and_every_payment_is_charged_once() {
         first.kill9();
         first.start().await;
         more_calls(&payments, 100).await;
+        // Killed, and not coming back within its session: the first takes everything.
+        second.kill9();
+        more_calls(&payments, 300).await;
+        second.start().await;
+        more_calls(&payments, 100).await;
         assert!(second.stop(STOP).await.success());
         more_calls(&payments, 100).await;
     }

@@ -9,6 +9,7 @@ use hooklog_consumer::RunArgs;
 use hooklog_ledger::payments::Payments;
 use hooklog_ledger::{Ledger, balances};
 use hooklog_process::exit::Exit;
+use hooklog_process::folders;
 
 /// Books charges and never has one made twice
 #[derive(Parser)]
@@ -39,9 +40,9 @@ struct LedgerArgs {
 
 #[derive(clap::Args)]
 struct BalancesArgs {
-    /// The ledger's data folder
-    #[arg(long, value_name = "FOLDER", default_value = "./data")]
-    data_dir: PathBuf,
+    /// The ledger's data folder, or that of `hooklog dev`, which it is if not given
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
     /// The ledger's group
     #[arg(long, default_value = "ledger")]
     group: String,
@@ -63,7 +64,10 @@ fn main() -> ExitCode {
 }
 
 fn show(args: &BalancesArgs) -> ExitCode {
-    let lines = match balances::read(&args.data_dir, &args.group) {
+    let Some(data_dir) = args.data_dir.clone().or_else(folders::dev) else {
+        return refuse(&"say whose balances: --data-dir FOLDER", Exit::Usage);
+    };
+    let lines = match balances::read(&data_dir, &args.group) {
         Ok(lines) => lines,
         Err(error) => return refuse(&error, Exit::Refused),
     };

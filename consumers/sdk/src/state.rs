@@ -74,8 +74,10 @@ pub struct PartitionState {
 /// [`StateError::Nothing`] when there are none.
 pub fn open(root: &Path, group: &str) -> Result<Vec<PartitionState>, StateError> {
     let mut states = Vec::new();
-    let home = root.join(group);
-    for topic in folders(&home)? {
+    // `hooklog dev` keeps the states one folder deeper, beside its log.
+    let homes = [root.join(group), root.join("state").join(group)];
+    let home = homes.iter().find(|home| home.is_dir()).unwrap_or(&homes[0]);
+    for topic in folders(home)? {
         for partition in folders(&topic)? {
             let generation = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix('g')?.parse::<u32>().ok();
             let newest = folders(&partition)?.into_iter().max_by_key(generation);

@@ -115,10 +115,16 @@ impl Admin {
     ///
     /// # Errors
     /// [`AdminError`]
-    pub fn watermarks(&self, topic: &TopicName, partition: Partition, within: Duration) -> Result<Watermarks, AdminError> {
+    pub fn watermarks(
+        &self,
+        topic: &TopicName,
+        partition: Partition,
+        within: Duration,
+    ) -> Result<Watermarks, AdminError> {
         let bounds = self.consumer.fetch_watermarks(topic.as_str(), partition.0, within);
         self.drain_logs();
-        let (start, end) = bounds.map_err(|error| self.of("ask for the bounds of a partition", Some(topic), &error, within))?;
+        let (start, end) =
+            bounds.map_err(|error| self.of("ask for the bounds of a partition", Some(topic), &error, within))?;
         Ok(Watermarks { start: NextOffset(start), end: NextOffset(end) })
     }
 
@@ -165,7 +171,8 @@ impl Admin {
             asked.add_partition(topic.as_str(), partition.0);
         }
         let what = "ask for a group's committed offsets";
-        let answer = member.committed_offsets(asked, within).map_err(|error| self.of(what, Some(topic), &error, within))?;
+        let answer =
+            member.committed_offsets(asked, within).map_err(|error| self.of(what, Some(topic), &error, within))?;
         let mut committed = Vec::with_capacity(partitions.len());
         for element in answer.elements() {
             element.error().map_err(|error| self.of(what, Some(topic), &error, within))?;
@@ -199,7 +206,9 @@ impl Admin {
         let cause = code.to_string();
         let what = topic.map_or_else(|| what.to_owned(), |topic| format!("{what} ({topic})"));
         match (code, topic) {
-            (Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition, Some(topic)) => self.unknown(topic),
+            (Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition, Some(topic)) => {
+                self.unknown(topic)
+            }
             (
                 Code::TopicAuthorizationFailed
                 | Code::GroupAuthorizationFailed

@@ -149,7 +149,8 @@ fn check_key(key: &str) -> Result<(), ConfigError> {
     if let Some((_, reason)) = PINNED.iter().find(|(pinned, _)| *pinned == key) {
         return Err(ConfigError::Pinned { key: key.to_owned(), reason });
     }
-    let allowed = ALLOWED.iter().any(|allowed| if allowed.ends_with('.') { key.starts_with(allowed) } else { key == *allowed });
+    let allowed =
+        ALLOWED.iter().any(|allowed| if allowed.ends_with('.') { key.starts_with(allowed) } else { key == *allowed });
     if allowed { Ok(()) } else { Err(ConfigError::NotAllowed { key: key.to_owned() }) }
 }
 

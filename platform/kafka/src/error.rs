@@ -126,7 +126,9 @@ pub enum AppendError {
         maybe_appended: bool,
     },
     /// Larger than the limit.
-    #[error("the record has {size} bytes with key and headers, {topic} takes less: raise max.message.bytes or refuse earlier")]
+    #[error(
+        "the record has {size} bytes with key and headers, {topic} takes less: raise max.message.bytes or refuse earlier"
+    )]
     TooLarge {
         /// The topic.
         topic: TopicName,
@@ -237,7 +239,9 @@ pub enum ReadError {
         cause: String,
     },
     /// A topic of the subscription does not exist.
-    #[error("a topic of the subscription does not exist: create it with `hooklog topics apply`; it is read as soon as it is there")]
+    #[error(
+        "a topic of the subscription does not exist: create it with `hooklog topics apply`; it is read as soon as it is there"
+    )]
     UnknownTopic,
     /// The brokers do not let us.
     #[error("not authorized: {cause}: grant READ on the topics and on the group")]
@@ -288,14 +292,18 @@ impl ReadError {
             return Some(Self::Fatal { cause: code.to_string() });
         }
         match error.rdkafka_error_code()? {
-            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => Some(Self::OutOfRange { lease, next }),
+            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
+                Some(Self::OutOfRange { lease, next })
+            }
             Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed => {
                 Some(Self::NotAuthorized { cause: error.to_string() })
             }
-            Code::BadMessage | Code::BadCompression | Code::InvalidMessage | Code::InvalidMessageSize
-            | Code::NotImplemented | Code::MessageSizeTooLarge => {
-                Some(Self::Damaged { lease, next, cause: error.to_string() })
-            }
+            Code::BadMessage
+            | Code::BadCompression
+            | Code::InvalidMessage
+            | Code::InvalidMessageSize
+            | Code::NotImplemented
+            | Code::MessageSizeTooLarge => Some(Self::Damaged { lease, next, cause: error.to_string() }),
             _ => None,
         }
     }
@@ -303,8 +311,12 @@ impl ReadError {
     /// An error of a client without a group; none for what the client mends by itself.
     pub(crate) fn of_tail(error: &KafkaError) -> Option<Self> {
         match error.rdkafka_error_code()? {
-            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation | Code::BadMessage
-            | Code::BadCompression | Code::InvalidMessage => {
+            Code::AutoOffsetReset
+            | Code::OffsetOutOfRange
+            | Code::LogTruncation
+            | Code::BadMessage
+            | Code::BadCompression
+            | Code::InvalidMessage => {
                 Some(Self::Unavailable { what: "the next record".to_owned(), cause: error.to_string() })
             }
             _ => Self::of_client(error),
@@ -344,7 +356,9 @@ pub enum AdminError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Nobody answered.
-    #[error("no broker answered at {bootstrap} within {within:?} ({cause}): is it running? is the address the one it advertises?")]
+    #[error(
+        "no broker answered at {bootstrap} within {within:?} ({cause}): is it running? is the address the one it advertises?"
+    )]
     Unreachable {
         /// The brokers asked.
         bootstrap: String,

@@ -32,7 +32,8 @@ pub use delivery::Delivery;
 pub use error::{AdminError, AppendError, ConfigError, ErrorKind, ReadError};
 pub use metrics::{CATALOGUE, Metrics};
 pub use reader::{
-    Commit, Committed, Epoch, Lease, PartitionReader, Partitions, Poll, Reader, ReaderHandle, ReaderSettings, Revocation, Watermarks,
+    Commit, Committed, Epoch, Lease, PartitionReader, Partitions, Poll, Reader, ReaderHandle, ReaderSettings,
+    Revocation, Watermarks,
 };
 pub use record::{Headers, Incoming, Outgoing};
 pub use tail::Tail;

@@ -126,12 +126,12 @@ impl Reader {
         let (commands, received) = sync_channel(COMMAND_LIMIT);
         let shared = Arc::new(Shared::default());
         let handle = ReaderHandle { commands, shared: Arc::clone(&shared) };
-        let thread =
-            poll_thread::spawn(connection, settings, metrics, poll_thread::Ends {
-                handle: handle.clone(),
-                received,
-                partitions: Box::new(partitions),
-            })?;
+        let thread = poll_thread::spawn(
+            connection,
+            settings,
+            metrics,
+            poll_thread::Ends { handle: handle.clone(), received, partitions: Box::new(partitions) },
+        )?;
         Ok(Self { handle, thread: Some(thread) })
     }
 

@@ -163,7 +163,10 @@ mod tests {
         let topic = TopicName::parse("hooks.github").unwrap();
         assert_eq!(registry.register_envelope(&topic).await.unwrap(), SchemaId(7));
         let question = asked.await.unwrap();
-        assert!(question.starts_with("POST /apis/ccompat/v7/subjects/hooks.github-value/versions HTTP/1.1"), "{question}");
+        assert!(
+            question.starts_with("POST /apis/ccompat/v7/subjects/hooks.github-value/versions HTTP/1.1"),
+            "{question}"
+        );
     }
 
     #[tokio::test]

@@ -12,9 +12,9 @@ use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use crate::admin::Admin;
 use crate::config::Connection;
 use crate::error::{AdminError, ConfigError, ReadError};
+use crate::log_lines;
 use crate::reader::pin_reading;
 use crate::record::{Arena, Incoming};
-use crate::log_lines;
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,12 @@ impl Tail {
     ///
     /// # Errors
     /// [`AdminError`] when the topics can't be found or asked.
-    pub fn open(connection: &Connection, topics: &[TopicName], from: From, within: Duration) -> Result<Self, AdminError> {
+    pub fn open(
+        connection: &Connection,
+        topics: &[TopicName],
+        from: From,
+        within: Duration,
+    ) -> Result<Self, AdminError> {
         let admin = Admin::new(connection)?;
         let deadline = Instant::now() + within;
         let mut assignment = TopicPartitionList::new();
@@ -97,7 +102,9 @@ impl Tail {
             }
             match self.client.poll(deadline.saturating_duration_since(Instant::now())) {
                 Some(Ok(message)) => {
-                    let Some(topic) = self.topics.iter().find(|topic| topic.as_str() == message.topic()) else { continue };
+                    let Some(topic) = self.topics.iter().find(|topic| topic.as_str() == message.topic()) else {
+                        continue;
+                    };
                     let record = self.arena.copy(topic, &message);
                     drop(message);
                     self.advance(&record.position);

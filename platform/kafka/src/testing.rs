@@ -250,8 +250,14 @@ mod tests {
         let gate = Gate::default();
         log.script([Fault::Slow(gate.clone())]);
         let topic = topic();
-        let record =
-            Outgoing { topic: &topic, partition: Some(Partition(2)), key: None, value: b"v", headers: &[], timestamp: None };
+        let record = Outgoing {
+            topic: &topic,
+            partition: Some(Partition(2)),
+            key: None,
+            value: b"v",
+            headers: &[],
+            timestamp: None,
+        };
         let delivery = log.append(record).unwrap();
         assert_eq!((log.all(&topic).len(), gate.held()), (1, 1));
         gate.open();

@@ -116,11 +116,14 @@ impl WriterSettings {
             .set("delivery.report.only.error", "false")
             .set("topic.metadata.propagation.max.ms", Self::TOPIC_PROPAGATION.as_millis().to_string())
             .set("statistics.interval.ms", self.statistics_interval.as_millis().to_string())
-            .set("compression.type", match self.compression {
-                Compression::None => "none",
-                Compression::Lz4 => "lz4",
-                Compression::Zstd => "zstd",
-            });
+            .set(
+                "compression.type",
+                match self.compression {
+                    Compression::None => "none",
+                    Compression::Lz4 => "lz4",
+                    Compression::Zstd => "zstd",
+                },
+            );
         Ok(config)
     }
 }

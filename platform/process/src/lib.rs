@@ -1,11 +1,12 @@
 //! How a process lives: every binary starts, is watched and stops by this crate.
 //!
-//! In the order of a process's life: [`config`] is read and checked (with [`quantity`] and [`secret`]), [`logging`] begins, [`metrics`]
+//! In the order of a process's life: [`config`] is read and checked (with [`folders`], [`quantity`] and [`secret`]), [`logging`] begins, [`metrics`]
 //! are declared, [`health`] is reported on the [`admin`] port, a [`ready_file`] says that everything serves, [`shutdown`] ends it with
 //! an [`exit`] code. [`clock`], [`random`] and [`failpoint`] are the only doors to time, chance and deliberate death: everything else
 //! gets them as arguments.
 
 pub mod config;
+pub mod folders;
 pub mod quantity;
 pub mod secret;
 pub mod logging;

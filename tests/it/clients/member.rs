@@ -1,6 +1,7 @@
 //! A member of a consumer group that reads in the background, commits each record, and remembers what happened to it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer};
 use rdkafka::{ClientContext, Message};
@@ -49,8 +50,13 @@ pub(crate) struct Member {
 }
 
 impl Drop for Member {
+    /// Returns when it has left: closing a consumer talks to the broker, and never ends once the broker is gone.
     fn drop(&mut self) {
         self.task.abort();
+        let deadline = Instant::now() + client::PATIENCE;
+        while Arc::strong_count(&self.consumer) > 1 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -107,23 +113,6 @@ impl Member {
 
     /// Leaves the group, and returns when it has.
     pub(crate) async fn leave(self) {
-        self.task.abort();
-        let consumer = Arc::clone(&self.consumer);
-        drop(self);
-        // Dropping the last handle closes the consumer, which talks to the broker.
-        tokio::task::spawn_blocking(move || {
-            let deadline = std::time::Instant::now() + client::PATIENCE;
-            let mut consumer = consumer;
-            loop {
-                match Arc::try_unwrap(consumer) {
-                    Ok(last) => return drop(last),
-                    Err(shared) => consumer = shared,
-                }
-                assert!(std::time::Instant::now() < deadline, "the reading task never ended");
-                std::thread::yield_now();
-            }
-        })
-        .await
-        .expect("it leaves");
+        tokio::task::spawn_blocking(move || drop(self)).await.expect("it leaves");
     }
 }

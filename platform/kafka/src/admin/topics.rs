@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hooklog_schemas::{Partition, TopicName};
 use rdkafka::admin::{AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::metadata::MetadataTopic;
 use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::metadata::MetadataTopic;
 
 use super::{Admin, TopicInfo};
 use crate::error::AdminError;
@@ -44,7 +44,9 @@ pub enum Difference {
         topic: TopicName,
     },
     /// Another number of partitions.
-    #[error("{topic} has {have} partitions, {want} are declared: declare {have}, or move to a new topic (a key must keep its partition)")]
+    #[error(
+        "{topic} has {have} partitions, {want} are declared: declare {have}, or move to a new topic (a key must keep its partition)"
+    )]
     Partitions {
         /// The topic.
         topic: TopicName,
@@ -64,7 +66,9 @@ pub enum Difference {
         have: usize,
     },
     /// A configuration that differs.
-    #[error("{topic} has {key}={have}, declared is {want}: `kafka-configs --alter --entity-type topics --entity-name {topic} --add-config {key}={want}`")]
+    #[error(
+        "{topic} has {key}={have}, declared is {want}: `kafka-configs --alter --entity-type topics --entity-name {topic} --add-config {key}={want}`"
+    )]
     Config {
         /// The topic.
         topic: TopicName,
@@ -94,7 +98,9 @@ impl Admin {
             match answer {
                 Ok(name) => {
                     let at = specs.iter().position(|spec| spec.topic.as_str() == name);
-                    at.and_then(|at| created.get_mut(at)).map(|slot| *slot = Created::New);
+                    if let Some(slot) = at.and_then(|at| created.get_mut(at)) {
+                        *slot = Created::New;
+                    }
                 }
                 Err((_, Code::TopicAlreadyExists)) => {}
                 Err((name, code)) => {

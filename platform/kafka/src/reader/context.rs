@@ -92,9 +92,10 @@ impl GroupContext {
 
     /// Whether the reader of an earlier lease of the same partition is still out: it could take a record meant for this one.
     pub(super) fn is_shadowed(&self, lease: &Lease) -> bool {
-        self.leases().out.iter().any(|other| {
-            other.topic == lease.topic && other.partition == lease.partition && other.epoch != lease.epoch
-        })
+        self.leases()
+            .out
+            .iter()
+            .any(|other| other.topic == lease.topic && other.partition == lease.partition && other.epoch != lease.epoch)
     }
 
     pub(super) fn give_back(&self, returned: Returned) {
@@ -145,7 +146,9 @@ impl GroupContext {
         for reader in &readers {
             let Lease { topic, partition, .. } = reader.lease();
             // Any absolute offset keeps the library from asking for the committed one; the owner's seek comes before the resume.
-            paused.add_partition_offset(topic.as_str(), partition.0, Offset::Offset(0)).map_err(|e| broken("assign", &e))?;
+            paused
+                .add_partition_offset(topic.as_str(), partition.0, Offset::Offset(0))
+                .map_err(|e| broken("assign", &e))?;
         }
         client.pause(&paused).map_err(|error| broken("pause", &error))?;
         match client.rebalance_protocol() {
@@ -210,7 +213,12 @@ impl GroupContext {
             Revocation::Lost => "lost",
             Revocation::Closing => "closing",
         });
-        tracing::info!(partitions = leases.len(), ?revocation, seconds = begun.elapsed().as_secs_f64(), "partitions revoked");
+        tracing::info!(
+            partitions = leases.len(),
+            ?revocation,
+            seconds = begun.elapsed().as_secs_f64(),
+            "partitions revoked"
+        );
         match client.rebalance_protocol() {
             RebalanceProtocol::Cooperative => client.incremental_unassign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => client.unassign(),

@@ -230,8 +230,10 @@ impl PartitionReader {
     pub fn committed(&self, within: Duration) -> Result<Option<Committed>, ReadError> {
         let mut asked = TopicPartitionList::with_capacity(1);
         asked.add_partition(self.lease.topic.as_str(), self.lease.partition.0);
-        let answer =
-            self.client()?.committed_offsets(asked, within).map_err(|error| self.unavailable("committed offset", &error))?;
+        let answer = self
+            .client()?
+            .committed_offsets(asked, within)
+            .map_err(|error| self.unavailable("committed offset", &error))?;
         let elements = answer.elements();
         let Some(element) = elements.first() else { return Ok(None) };
         element.error().map_err(|error| self.unavailable("committed offset", &error))?;

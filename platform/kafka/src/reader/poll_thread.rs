@@ -125,7 +125,8 @@ pub(super) fn spawn(
     client.context().attach(&client);
     let topics: Vec<&str> = settings.topics.iter().map(|topic| topic.as_str()).collect();
     client.subscribe(&topics).map_err(|error| ReadError::Config(error.to_string()))?;
-    let thread = PollThread { client, shared, received: ends.received, returns, starts: Vec::new(), commits: BTreeMap::new() };
+    let thread =
+        PollThread { client, shared, received: ends.received, returns, starts: Vec::new(), commits: BTreeMap::new() };
     std::thread::Builder::new()
         .name("kafka-reader".to_owned())
         .spawn(move || thread.run())
@@ -233,7 +234,9 @@ impl PollThread {
     fn seek(&self, starts: Vec<Start>) -> Vec<Start> {
         let mut asked = TopicPartitionList::with_capacity(starts.len());
         for Start { lease, next, .. } in &starts {
-            if let Err(error) = asked.add_partition_offset(lease.topic.as_str(), lease.partition.0, Offset::Offset(next.0)) {
+            if let Err(error) =
+                asked.add_partition_offset(lease.topic.as_str(), lease.partition.0, Offset::Offset(next.0))
+            {
                 self.shared.break_with(ReadError::Fatal { cause: error.to_string() });
             }
         }
@@ -269,7 +272,10 @@ impl PollThread {
 
     fn resume(&self, start: &Start) -> bool {
         let list = single(start);
-        self.client.resume(&list).inspect_err(|error| tracing::warn!(%error, "a partition could not be resumed")).is_ok()
+        self.client
+            .resume(&list)
+            .inspect_err(|error| tracing::warn!(%error, "a partition could not be resumed"))
+            .is_ok()
     }
 
     /// After an error such as an offset out of range the library stops a partition for good; taking it out and in starts it.
@@ -337,5 +343,7 @@ impl PollThread {
 }
 
 fn single(start: &Start) -> TopicPartitionList {
-    [(start.lease.topic.as_str().to_owned(), start.lease.partition.0, Offset::Offset(start.next.0))].into_iter().collect()
+    [(start.lease.topic.as_str().to_owned(), start.lease.partition.0, Offset::Offset(start.next.0))]
+        .into_iter()
+        .collect()
 }

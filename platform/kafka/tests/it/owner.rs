@@ -103,11 +103,12 @@ impl Member {
 /// Reads until the end of the partition.
 pub(crate) fn read_to_end(reader: &mut PartitionReader) -> (Vec<Incoming>, NextOffset) {
     let mut records = Vec::new();
-    let end = eventually("the end of the partition", || match reader.poll(7, Duration::from_millis(50), &mut records) {
-        Poll::EndOfPartition(next) => Some(next),
-        Poll::Records | Poll::Idle => None,
-        Poll::Revoked | Poll::Failed(_) => panic!("the partition should be readable"),
-    });
+    let end =
+        eventually("the end of the partition", || match reader.poll(7, Duration::from_millis(50), &mut records) {
+            Poll::EndOfPartition(next) => Some(next),
+            Poll::Records | Poll::Idle => None,
+            Poll::Revoked | Poll::Failed(_) => panic!("the partition should be readable"),
+        });
     (records, end)
 }
 

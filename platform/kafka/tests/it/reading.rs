@@ -166,7 +166,10 @@ fn a_partition_does_not_start_before_the_reader_of_its_earlier_lease_is_gone() {
     assert!(new.lease().epoch > old.lease().epoch);
     new.start(NextOffset(0)).unwrap();
     let mut records = Vec::new();
-    assert!(matches!(new.poll(10, Duration::from_millis(500), &mut records), Poll::Idle), "the old reader is still out");
+    assert!(
+        matches!(new.poll(10, Duration::from_millis(500), &mut records), Poll::Idle),
+        "the old reader is still out"
+    );
     drop(old);
     assert_eq!(values(&read_to_end(&mut new).0), (0..10).collect::<Vec<_>>());
     drop(new);

@@ -99,9 +99,7 @@ fn a_record_that_is_too_large_is_refused_with_its_size() {
 fn a_topic_that_does_not_exist_is_said_soon() {
     let mock = Mock::with_partitions(1);
     let missing = TopicName::parse("hooks.missing").unwrap();
-    mock.cluster
-        .topic_error("hooks.missing", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        .unwrap();
+    mock.cluster.topic_error("hooks.missing", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
     let writer = mock.writer();
     let begun = std::time::Instant::now();
     let error = append(&writer, &missing, b"k", b"v").unwrap_err();
