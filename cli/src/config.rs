@@ -1,7 +1,7 @@
 //! `hooklog config`: every setting of a binary, with its default and what it does.
 
 use clap::{Args, ValueEnum};
-use hooklog_process::config::explain;
+use hooklog_process::config::{Setting, explain};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -50,12 +50,19 @@ impl Of {
 
     fn rows(self) -> Vec<Row> {
         let (binary, prefix, defaults) = self.manual();
-        let row = |setting: hooklog_process::config::Setting| Row {
-            environment: format!("{prefix}__{}", setting.key.to_uppercase().replace('.', "__")),
-            binary,
-            key: setting.key,
-            default: setting.default,
-            explanation: setting.explanation,
+        let mut explained = String::new();
+        let row = |setting: Setting| {
+            // Settings that belong together share the comment above the first of them.
+            if !setting.explanation.is_empty() {
+                explained.clone_from(&setting.explanation);
+            }
+            Row {
+                environment: format!("{prefix}__{}", setting.key.to_uppercase().replace('.', "__")),
+                binary,
+                key: setting.key,
+                default: setting.default,
+                explanation: explained.clone(),
+            }
         };
         explain(defaults).into_iter().map(row).collect()
     }

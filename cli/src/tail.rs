@@ -228,7 +228,7 @@ mod tests {
         assert_eq!("10m".parse(), Ok(Place::Ago(Duration::from_secs(600))));
         assert_eq!("2023-11-14T22:13:20Z".parse(), Ok(Place::Time(Timestamp(1_700_000_000_000))));
         assert_eq!("2023-11-14T23:13:20+01:00".parse(), Ok(Place::Time(Timestamp(1_700_000_000_000))));
-        for bad in ["", "-1", "yesterday", "10 m"] {
+        for bad in ["", "-1", "yesterday", "10 minutes"] {
             assert!(bad.parse::<Place>().unwrap_err().contains("write an offset"), "{bad}");
         }
     }

@@ -46,7 +46,8 @@ impl Books {
                 let balance = books.balances.entry(customer.clone()).or_default();
                 balance.sum += amount;
                 balance.count += 1;
-                let order = json!({"event": event.id, "customer": customer, "amount": amount, "currency": charge["currency"]});
+                let order =
+                    json!({"event": event.id, "customer": customer, "amount": amount, "currency": charge["currency"]});
                 books.orders.entry(customer).or_default().push(order);
             }
         }

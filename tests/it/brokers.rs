@@ -8,14 +8,21 @@ use hooklog_tests::kafka::{Kafka, NodeId};
 use hooklog_tests::names::unique;
 
 fn numbered(records: std::ops::Range<u32>) -> Vec<RawRecord> {
-    let record = |n: u32| RawRecord { key: Some(format!("k{}", n % 10).into()), value: Some(n.to_string().into()), partition: None };
+    let record = |n: u32| RawRecord {
+        key: Some(format!("k{}", n % 10).into()),
+        value: Some(n.to_string().into()),
+        partition: None,
+    };
     records.map(record).collect()
 }
 
 /// The numbers in the log, sorted.
 fn numbers(bootstrap: &str, topic: &str) -> Vec<u32> {
     let records = read_back(bootstrap, &[topic], Isolation::ReadUncommitted);
-    let number = |value: Option<Vec<u8>>| String::from_utf8(value.unwrap()).unwrap().parse().unwrap();
+    let number = |value: Option<Vec<u8>>| {
+        let text = String::from_utf8(value.expect("a value")).expect("text");
+        text.parse().expect("a number")
+    };
     let mut numbers: Vec<u32> = records.into_iter().map(|record| number(record.value)).collect();
     numbers.sort_unstable();
     numbers
@@ -35,7 +42,8 @@ async fn what_is_written_is_read_back_byte_for_byte() {
     kafka.broker().append(&topic, &records).await;
     for isolation in [Isolation::ReadUncommitted, Isolation::ReadCommitted] {
         let read = read_back(kafka.bootstrap(), &[&topic], isolation);
-        let again: Vec<_> = read.iter().map(|record| (Some(record.partition), record.key.clone(), record.value.clone())).collect();
+        let again: Vec<_> =
+            read.iter().map(|record| (Some(record.partition), record.key.clone(), record.value.clone())).collect();
         let sent: Vec<_> = records.iter().cloned().map(|record| (record.partition, record.key, record.value)).collect();
         assert_eq!(again, sent);
         assert_eq!(read.iter().map(|record| record.offset).collect::<Vec<_>>(), [0, 1, 0]);

@@ -14,8 +14,8 @@ fn sleeper() -> Command {
 
 /// The state letter of a process, if there is one.
 fn state(pid: &str) -> Option<String> {
-    let output = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
-    let state = String::from_utf8(output.stdout).unwrap();
+    let output = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().expect("there is ps");
+    let state = String::from_utf8(output.stdout).expect("ps writes text");
     state.chars().next().map(String::from)
 }
 

@@ -58,7 +58,8 @@ async fn only_genuine_whole_stored_events_get_a_2xx() {
     // Without a fault of ours, nobody genuine is turned away, and what is sent once is stored once.
     let (attempts, outcomes) = ledger.read();
     let genuine = |id: &str| attempts.iter().any(|attempt| attempt.seq > 0 && attempt.id == id);
-    let turned_away: Vec<_> = outcomes.iter().filter(|outcome| outcome.status != Some(200) && outcome.status != Some(401)).collect();
+    let turned_away: Vec<_> =
+        outcomes.iter().filter(|outcome| outcome.status != Some(200) && outcome.status != Some(401)).collect();
     assert!(turned_away.iter().all(|outcome| !genuine(&outcome.id)), "{turned_away:?}");
     let second_sendings = outcomes.iter().filter(|outcome| outcome.acked()).count() - verdict.acked;
     assert_eq!(verdict.duplicates, second_sendings);

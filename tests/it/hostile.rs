@@ -93,8 +93,16 @@ fn attacks(source: &str) -> Vec<Attack> {
         attack("unknown source", request("POST", "/in/nobody", &head(&whole), &good.body), &[404]),
         attack("GET", request("GET", &path, &head(&[]), b""), &[405]),
         attack("announces too much", request("POST", &path, &head(&[("content-length", "2000000")]), b""), &[413]),
-        attack("long target", request("POST", &format!("{path}?{}", "x".repeat(8_000)), &head(&whole), &good.body), &[414]),
-        attack("large header", request("POST", &path, &head(&[whole[0], ("x-large", &"x".repeat(20_000))]), &good.body), &[431]),
+        attack(
+            "long target",
+            request("POST", &format!("{path}?{}", "x".repeat(8_000)), &head(&whole), &good.body),
+            &[414],
+        ),
+        attack(
+            "large header",
+            request("POST", &path, &head(&[whole[0], ("x-large", &"x".repeat(20_000))]), &good.body),
+            &[431],
+        ),
         attack("not HTTP", b"\x16\x03\x01\x02\x00 hello\r\n\r\n".to_vec(), &[400, 0]),
         attack("headers never end", format!("POST {path} HTTP/1.1\r\nhost: x\r\nx-slow: ").into_bytes(), &[408, 0]),
         attack("body never ends", request("POST", &path, &head(&[("content-length", "5000")]), &good.body), &[408, 0]),

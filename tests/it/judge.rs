@@ -28,7 +28,11 @@ fn clean_run(events: u64) -> Run {
             let offset = run.copies.iter().filter(|copy| copy.partition == partition as i32).count() as i64;
             run.copies.push(stored(&attempt, partition as i32, offset));
             let last = copy == copies;
-            run.outcomes.push(answer(&attempt.id, last.then_some(200), last.then(|| format!("t/{partition}/{offset}"))));
+            run.outcomes.push(answer(
+                &attempt.id,
+                last.then_some(200),
+                last.then(|| format!("t/{partition}/{offset}")),
+            ));
         }
         run.attempts.push(attempt);
         if n % 7 == 0 {
@@ -88,7 +92,16 @@ fn a_clean_run_is_clean() {
     verdict.require_clean("a made-up run");
     let summary = verdict.to_string();
     assert!(summary.starts_with("acked=100 duplicates=20 lost=0 phantom=0 surplus=0 order=0 mangled=0"), "{summary}");
-    assert!(summary.contains("3.0e-2 with 95 % confidence"), "{summary}");
+    assert!(summary.ends_with("(0 lost of 100: a rate under 3.0e-2 with 95 % confidence)"), "{summary}");
+}
+
+#[test]
+fn only_a_run_without_loss_has_a_bound() {
+    let mut run = clean_run(20);
+    drop_event(&mut run, "e7");
+    let summary = judged(&run).to_string();
+    assert!(summary.contains("lost=1") && !summary.contains("confidence"), "{summary}");
+    assert!(!Verdict::default().to_string().contains("confidence"));
 }
 
 #[test]
@@ -138,7 +151,10 @@ fn a_key_in_two_partitions_has_no_order() {
     let last = run.copies.iter_mut().rfind(|copy| copy.partition == 1).unwrap();
     (last.partition, last.offset) = (3, 0);
     let id = last.id.clone();
-    run.outcomes.iter_mut().filter(|outcome| outcome.id == id).for_each(|outcome| outcome.position = Some("t/3/0".into()));
+    run.outcomes
+        .iter_mut()
+        .filter(|outcome| outcome.id == id)
+        .for_each(|outcome| outcome.position = Some("t/3/0".into()));
     assert_eq!(judged(&run).order, [id]);
 }
 

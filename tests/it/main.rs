@@ -7,6 +7,7 @@ mod children;
 mod payment_api;
 mod brokers;
 mod clients;
+mod log;
 mod hostile;
 mod durable_2xx;
 mod books;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
 use hooklog_tests::payments::{Fault, Payments};
+use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 async fn charge(payments: &Payments, key: &str, body: &Value) -> Option<(u16, Value)> {
     let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http::<Full<Bytes>>();
     let request = Request::post(format!("{}/v1/charges", payments.url())).header("idempotency-key", key);
-    let request = request.body(Full::new(Bytes::from(body.to_string()))).unwrap();
+    let request = request.body(Full::new(Bytes::from(body.to_string()))).expect("a request");
     let answer = tokio::time::timeout(Duration::from_millis(500), client.request(request)).await.ok()?.ok()?;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.ok()?.to_bytes();

@@ -60,7 +60,10 @@ fn value(n: usize) -> (Option<Vec<u8>>, Option<&'static str>) {
         6 => (body("{\"data\": "), permanent),
         7 => (body(&"[".repeat(100_000)), permanent),
         8 => (body("{\"data\": {\"object\": {\"amount\": 5, \"currency\": \"eur\", \"customer\": null}}}"), permanent),
-        _ => (body("{\"data\": {\"object\": {\"amount\": -5, \"currency\": \"eur\", \"customer\": \"cus_1\"}}}"), permanent),
+        _ => (
+            body("{\"data\": {\"object\": {\"amount\": -5, \"currency\": \"eur\", \"customer\": \"cus_1\"}}}"),
+            permanent,
+        ),
     }
 }
 
@@ -94,9 +97,10 @@ fn require_set_aside(kafka: &Kafka, topic: &str, group: &str) {
     let all = read_back(kafka.bootstrap(), &[topic], Isolation::ReadUncommitted);
     let dead = read_back(kafka.bootstrap(), &[&dead_topic], Isolation::ReadUncommitted);
     assert_eq!(dead.len(), POISON);
-    let origin = |record: &Record| Some((record.header("hooklog-dlq-partition")?, record.header("hooklog-dlq-offset")?));
+    let origin =
+        |record: &Record| Some((record.header("hooklog-dlq-partition")?, record.header("hooklog-dlq-offset")?));
     let dead: BTreeMap<_, &Record> = dead.iter().map(|record| (origin(record).expect("an origin"), record)).collect();
-    let mut classes: BTreeMap<(Option<Vec<u8>>, Option<Vec<u8>>), &str> = BTreeMap::new();
+    let mut classes = BTreeMap::new();
     for n in 0..RECORDS {
         if let (value, Some(class)) = value(n) {
             classes.insert((Some(format!("cus_{}", n % 50).into_bytes()), value), class);
@@ -111,7 +115,8 @@ fn require_set_aside(kafka: &Kafka, topic: &str, group: &str) {
         // The log takes no record without a value from us: that one lies there empty, and its message says so.
         let value = record.value.clone().or(Some(Vec::new()));
         assert_eq!((&dead.key, &dead.value), (&record.key, &value), "{at:?}");
-        let header = |name: &str| dead.header(&format!("hooklog-dlq-{name}")).unwrap_or_else(|| panic!("{at:?}: no {name}"));
+        let header =
+            |name: &str| dead.header(&format!("hooklog-dlq-{name}")).unwrap_or_else(|| panic!("{at:?}: no {name}"));
         assert_eq!((header("topic").as_str(), header("group").as_str()), (topic, group));
         assert_eq!((header("class").as_str(), header("attempts").as_str()), (*class, "1"), "{at:?}");
         assert_eq!(header("message") == "the record has no value", record.value.is_none(), "{at:?}");

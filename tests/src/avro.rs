@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
-use apache_avro::Schema;
 
 /// Avro single-object encoding begins with these, then the schema's fingerprint.
 const MARKER: [u8; 2] = [0xC3, 0x01];
@@ -54,7 +54,11 @@ pub fn decode(value: &[u8]) -> Result<Envelope, String> {
     let (fingerprint, mut datum) = framed.split_at_checked(8).ok_or("too short for a fingerprint")?;
     let expected = SCHEMA.fingerprint::<Rabin>().bytes;
     if fingerprint != expected {
-        return Err(format!("fingerprint {} is not the schema file's, {}", hex::encode(fingerprint), hex::encode(expected)));
+        return Err(format!(
+            "fingerprint {} is not the schema file's, {}",
+            hex::encode(fingerprint),
+            hex::encode(expected)
+        ));
     }
     let reader = GenericDatumReader::builder(&SCHEMA).build().map_err(|error| error.to_string())?;
     let record = reader.read_value(&mut datum).map_err(|error| error.to_string())?;

@@ -12,7 +12,11 @@ pub const FOLDER_VARIABLE: &str = "HOOKLOG_BIN_DIR";
 #[must_use]
 pub fn path(name: &str) -> PathBuf {
     let path = folder().join(name);
-    assert!(path.is_file(), "no binary {}: build them with `make bin`, or name their folder in {FOLDER_VARIABLE}", path.display());
+    assert!(
+        path.is_file(),
+        "no binary {}: build them with `make bin`, or name their folder in {FOLDER_VARIABLE}",
+        path.display()
+    );
     path
 }
 

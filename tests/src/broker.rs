@@ -139,7 +139,8 @@ impl Broker {
     /// When one is refused.
     pub async fn append(&self, topic: &str, records: &[RawRecord]) {
         let mut config = self.config.clone();
-        let config = config.set("enable.idempotence", "true").set("message.max.bytes", "30000000").set("linger.ms", "5");
+        let config =
+            config.set("enable.idempotence", "true").set("message.max.bytes", "30000000").set("linger.ms", "5");
         let producer: FutureProducer = config.create().expect("a client with these settings");
         let mut deliveries = Vec::with_capacity(records.len());
         for raw in records {
@@ -147,10 +148,15 @@ impl Broker {
             record.partition = raw.partition;
             record.key = raw.key.as_deref();
             record.payload = raw.value.as_deref();
-            deliveries.push(producer.send_result(record).map_err(|(error, _)| error).expect("room in the client's queue"));
+            deliveries
+                .push(producer.send_result(record).map_err(|(error, _)| error).expect("room in the client's queue"));
         }
         for delivery in deliveries {
-            delivery.await.expect("the client is not dropped").map_err(|(error, _)| error).expect("the broker takes it");
+            delivery
+                .await
+                .expect("the client is not dropped")
+                .map_err(|(error, _)| error)
+                .expect("the broker takes it");
         }
     }
 }

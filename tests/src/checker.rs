@@ -120,9 +120,12 @@ impl fmt::Display for Verdict {
         for (name, ids) in self.faults() {
             write!(f, " {name}={}", ids.len())?;
         }
-        // The rule of three: no failure in n trials bounds the rate by 3/n, with 95 % confidence.
-        let bound = 3.0 / self.acked.max(1) as f64;
-        write!(f, " (0 lost of {}: a rate under {bound:.1e} with 95 % confidence)", self.acked)
+        if self.lost.is_empty() && self.acked > 0 {
+            // The rule of three: no failure in n trials bounds the rate by 3/n, with 95 % confidence.
+            let bound = 3.0 / self.acked as f64;
+            write!(f, " (0 lost of {}: a rate under {bound:.1e} with 95 % confidence)", self.acked)?;
+        }
+        Ok(())
     }
 }
 
@@ -131,7 +134,8 @@ impl fmt::Display for Verdict {
 pub fn check(attempts: &[Attempt], outcomes: &[Outcome], copies: &[Copy]) -> Verdict {
     let mut verdict = Verdict::default();
     let sent: HashMap<&str, &Attempt> = attempts.iter().map(|attempt| (attempt.id.as_str(), attempt)).collect();
-    let acked: HashSet<&str> = outcomes.iter().filter(|outcome| outcome.acked()).map(|outcome| outcome.id.as_str()).collect();
+    let acked: HashSet<&str> =
+        outcomes.iter().filter(|outcome| outcome.acked()).map(|outcome| outcome.id.as_str()).collect();
     let mut found: HashMap<&str, Vec<&Copy>> = HashMap::new();
     for copy in copies {
         found.entry(&copy.id).or_default().push(copy);
@@ -163,7 +167,12 @@ fn mangled(copy: &Copy, sent: &HashMap<&str, &Attempt>) -> bool {
     !same || copy.claimed_sha256 != copy.sha256
 }
 
-fn judge_answers(verdict: &mut Verdict, sent: &HashMap<&str, &Attempt>, outcomes: &[Outcome], found: &HashMap<&str, Vec<&Copy>>) {
+fn judge_answers(
+    verdict: &mut Verdict,
+    sent: &HashMap<&str, &Attempt>,
+    outcomes: &[Outcome],
+    found: &HashMap<&str, Vec<&Copy>>,
+) {
     for outcome in outcomes {
         let Some(status) = outcome.status else { continue };
         let id = || outcome.id.clone();

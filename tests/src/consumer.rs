@@ -55,7 +55,8 @@ impl Consumer {
     /// When there is no folder for temporary files.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let folder = tempfile::Builder::new().prefix("hooklog-consumer-").tempdir().expect("a folder for temporary files");
+        let folder =
+            tempfile::Builder::new().prefix("hooklog-consumer-").tempdir().expect("a folder for temporary files");
         Self { settings, folder, process: None }
     }
 

@@ -56,13 +56,20 @@ impl Edge {
         let folder = tempfile::Builder::new().prefix("hooklog-edge-").tempdir().expect("a folder for temporary files");
         let mut edge = Self { folder, port: ports::free(), admin: ports::free(), process: None };
         let secret = edge.file("secret");
-        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&secret).expect("the folder is new");
+        let mut file =
+            OpenOptions::new().create_new(true).write(true).mode(0o600).open(&secret).expect("the folder is new");
         file.write_all(SECRET.as_bytes()).expect("the test's own folder is writable");
-        let mut config = format!("listen = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n{settings}\n", edge.port, edge.admin);
+        let mut config =
+            format!("listen = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n{settings}\n", edge.port, edge.admin);
         let _ = writeln!(config, "[kafka]\nbootstrap = \"{bootstrap}\"");
         for source in sources {
             let _ = writeln!(config, "[sources.{}]\nprovider = \"{}\"", source.name, source.provider.name());
-            let _ = writeln!(config, "secrets = [{{ id = \"test\", file = \"{}\" }}]\n{}", secret.display(), source.settings);
+            let _ = writeln!(
+                config,
+                "secrets = [{{ id = \"test\", file = \"{}\" }}]\n{}",
+                secret.display(),
+                source.settings
+            );
         }
         std::fs::write(edge.file("edge.toml"), config).expect("the test's own folder is writable");
         edge.restart().await;

@@ -85,7 +85,15 @@ fn record(line: &[u8]) -> Record {
     let bytes = |text: String| STANDARD.decode(text).expect("the reader writes base64");
     let headers = line.headers.into_iter().map(|(name, value)| (name, bytes(value))).collect();
     let (key, value) = (line.key_b64.map(bytes), line.value_b64.map(bytes));
-    Record { topic: line.topic, partition: line.partition, offset: line.offset, timestamp: line.timestamp, key, value, headers }
+    Record {
+        topic: line.topic,
+        partition: line.partition,
+        offset: line.offset,
+        timestamp: line.timestamp,
+        key,
+        value,
+        headers,
+    }
 }
 
 /// A `java` with Kafka's jars and our reader on its class path, quick to start.
@@ -101,7 +109,11 @@ pub(crate) fn command() -> Command {
 pub(crate) fn libs() -> PathBuf {
     let usual = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/hooklog/kafka/libs");
     let libs = std::env::var_os(LIBS_VARIABLE).map_or_else(usual, PathBuf::from);
-    assert!(libs.is_dir(), "no jars in {}: fetch them with `make kafka`, or name their folder in {LIBS_VARIABLE}", libs.display());
+    assert!(
+        libs.is_dir(),
+        "no jars in {}: fetch them with `make kafka`, or name their folder in {LIBS_VARIABLE}",
+        libs.display()
+    );
     libs
 }
 

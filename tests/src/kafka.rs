@@ -36,7 +36,8 @@ impl Kafka {
     }
 
     async fn with_nodes(count: usize) -> Kafka {
-        let folder = tempfile::Builder::new().prefix("hooklog-kafka-").tempdir().expect("there is a folder for temporary files");
+        let folder =
+            tempfile::Builder::new().prefix("hooklog-kafka-").tempdir().expect("there is a folder for temporary files");
         let ports: Vec<(u16, u16)> = (0..count).map(|_| (ports::free(), ports::free())).collect();
         let bootstrap: Vec<String> = ports.iter().map(|(client, _)| format!("127.0.0.1:{client}")).collect();
         let cluster = Cluster { id: Cluster::random_id(), ports };

@@ -137,8 +137,23 @@ mod tests {
         let path = folder.path().join("ledger.jsonl");
         let ledger = Ledger::in_file(&path).unwrap();
         let expect = Expectation::Refused(401);
-        let attempt = Attempt { id: "a".into(), source: "s".into(), client: 1, key: "k".into(), seq: 1, sha256: "00".into(), expect };
-        let outcome = Outcome { id: "a".into(), status: Some(200), retry_after: false, position: None, durability: None, latency_us: 5 };
+        let attempt = Attempt {
+            id: "a".into(),
+            source: "s".into(),
+            client: 1,
+            key: "k".into(),
+            seq: 1,
+            sha256: "00".into(),
+            expect,
+        };
+        let outcome = Outcome {
+            id: "a".into(),
+            status: Some(200),
+            retry_after: false,
+            position: None,
+            durability: None,
+            latency_us: 5,
+        };
         ledger.attempt(attempt.clone());
         ledger.outcome(outcome.clone());
         assert_eq!(ledger.acked(), 1);

@@ -152,13 +152,23 @@ impl Sender {
                 let padding = rand::rng().random_range(0..=self.load.padding);
                 Webhook::github(&id, &number.to_string(), seq, padding)
             }
-            Provider::Stripe => Webhook::stripe(&id, &format!("cus_{number}"), rand::rng().random_range(1..100_000), now()),
+            Provider::Stripe => {
+                Webhook::stripe(&id, &format!("cus_{number}"), rand::rng().random_range(1..100_000), now())
+            }
         }
     }
 
     fn attempt(&self, webhook: &Webhook, seq: u64, expect: Expectation) {
         let (id, key, sha256) = (webhook.id.clone(), webhook.key.clone(), webhook.sha256());
-        self.ledger.attempt(Attempt { id, source: self.load.source.clone(), client: self.client, key, seq, sha256, expect });
+        self.ledger.attempt(Attempt {
+            id,
+            source: self.load.source.clone(),
+            client: self.client,
+            key,
+            seq,
+            sha256,
+            expect,
+        });
     }
 }
 

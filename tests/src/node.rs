@@ -48,7 +48,8 @@ impl Node {
         std::fs::create_dir_all(&metadata).expect("the test's own folder is writable");
         let write = |path: PathBuf, text: &str| std::fs::write(path, text).expect("the test's own folder is writable");
         write(folder.join("server.properties"), &properties(id, cluster, &folder));
-        let meta = format!("version=1\ncluster.id={}\nnode.id={id}\ndirectory.id={}\n", cluster.id, Cluster::random_id());
+        let meta =
+            format!("version=1\ncluster.id={}\nnode.id={id}\ndirectory.id={}\n", cluster.id, Cluster::random_id());
         write(folder.join("logs/meta.properties"), &meta);
         std::fs::copy(checkpoint(), metadata.join(CHECKPOINT)).expect("the test's own folder is writable");
         Self { id, folder, process: None }

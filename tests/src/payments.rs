@@ -73,7 +73,8 @@ impl Payments {
     /// When there is no port, or no thread.
     #[must_use]
     pub fn start(script: impl Fn(u64) -> Option<Fault> + Send + Sync + 'static) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread");
         let state = Arc::new(State { script: Box::new(script), book: Mutex::default() });
         let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         socket.set_nonblocking(true).expect("a socket can be made not to block");
@@ -195,6 +196,8 @@ impl State {
 fn reply(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert("content-type", "application/json".parse::<hyper::header::HeaderValue>().expect("a header value"));
+    response
+        .headers_mut()
+        .insert("content-type", "application/json".parse::<hyper::header::HeaderValue>().expect("a header value"));
     response
 }

@@ -28,7 +28,8 @@ impl Process {
     #[must_use]
     pub fn start(name: &str, mut command: Command, folder: &Path) -> Self {
         let log = folder.join(format!("{name}.log"));
-        let output = OpenOptions::new().create(true).append(true).open(&log).expect("the test's own folder is writable");
+        let output =
+            OpenOptions::new().create(true).append(true).open(&log).expect("the test's own folder is writable");
         let log_start = output.metadata().expect("an open file has metadata").len();
         let errors = output.try_clone().expect("an open file can be cloned");
         // A group of its own: an interrupt at the terminal ends the test, and the guard then ends the child.

@@ -45,11 +45,13 @@ impl Webhook {
     #[must_use]
     pub fn github(id: &str, key: &str, seq: u64, padding: usize) -> Self {
         let repository: u64 = key.parse().expect("GitHub's repositories have numbers");
-        let body = json!({"action": "push", "seq": seq, "repository": {"id": repository}, "padding": "x".repeat(padding)});
+        let body =
+            json!({"action": "push", "seq": seq, "repository": {"id": repository}, "padding": "x".repeat(padding)});
         let body = body.to_string().into_bytes();
         let signature = format!("sha256={}", mac(SECRET.as_bytes(), &[&body]));
         let headers = [("content-type", "application/json"), ("x-github-event", "push"), ("x-github-delivery", id)];
-        let mut headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut headers: Vec<_> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         headers.push(("x-hub-signature-256".to_owned(), signature));
         Self { id: id.to_owned(), key: key.to_owned(), body, headers }
     }
@@ -57,7 +59,8 @@ impl Webhook {
     /// A successful charge of `amount` cents of customer `key`, signed at `now` (seconds since 1970).
     #[must_use]
     pub fn stripe(id: &str, key: &str, amount: u64, now: u64) -> Self {
-        let charge = json!({"id": format!("ch_{id}"), "object": "charge", "amount": amount, "currency": "eur", "customer": key});
+        let charge =
+            json!({"id": format!("ch_{id}"), "object": "charge", "amount": amount, "currency": "eur", "customer": key});
         let body = json!({"id": id, "object": "event", "type": "charge.succeeded", "created": now, "data": {"object": charge}});
         let body = body.to_string().into_bytes();
         let signature = mac(SECRET.as_bytes(), &[now.to_string().as_bytes(), b".", &body]);

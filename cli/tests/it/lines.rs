@@ -25,8 +25,8 @@ fn a_line_that_can_not_be_understood_is_2() {
 
 #[test]
 fn what_does_not_answer_is_69_and_named() {
-    let said = fails("send stripe --to http://127.0.0.1:1 --secret 0123456789abcdef");
-    // The summary is an answer too, but not a success.
+    // The summary is printed all the same: it is what was asked for.
+    let said = hooklog("send stripe --to http://127.0.0.1:1 --secret 0123456789abcdef".split(' '));
     assert_eq!(said.code, 69, "{}", said.err);
     assert!(said.err.contains("http://127.0.0.1:1/in/stripe does not answer"), "{}", said.err);
     let said = fails("send stripe");

@@ -25,7 +25,13 @@ impl Budget {
         Self { cache, buffers }
     }
 
-    /// The bytes in use: cached blocks and unflushed rows.
+    /// The bytes of rows not yet flushed.
+    #[must_use]
+    pub fn unflushed_bytes(&self) -> usize {
+        self.buffers.get_usage()
+    }
+
+    /// The bytes in use: cached blocks, and what is set aside for unflushed rows (given back a while after they are flushed).
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         self.cache.get_usage()

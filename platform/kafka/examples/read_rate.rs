@@ -17,7 +17,6 @@ use hooklog_kafka::{
 };
 use hooklog_schemas::{NextOffset, TopicName};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 const WITHIN: Duration = Duration::from_secs(30);

@@ -66,7 +66,10 @@ pub struct WriterSettings {
 impl Default for WriterSettings {
     fn default() -> Self {
         Self {
-            linger: Duration::ZERO,
+            // `examples/append_rate`, 64 callers, 2 KB, one broker on the same two (busy) cores, mean of six runs each: 0 µs 24 000/s,
+            // 100 µs 31 000/s, 200 µs 33 000/s, 500 µs 36 000/s, 1 ms 21 000/s, 2 ms 15 000/s. 200 µs is close to the best and costs a
+            // lone append the least.
+            linger: Duration::from_micros(200),
             queue: ByteSize(64 << 20),
             message_timeout: Duration::from_secs(120),
             compression: Compression::Lz4,

@@ -1,5 +1,7 @@
 //! The admin port from outside: what a probe and a scrape see.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use hooklog_process::admin::{Admin, serve};

@@ -13,7 +13,7 @@ mod records;
 mod producers;
 mod offsets;
 mod groups;
-mod broker;
+pub(crate) mod broker;
 mod dev_only;
 mod java;
 

@@ -2,6 +2,8 @@
 //!
 //! The mock keeps little and isolates nothing: how much, how fast and how durable is for the tests on real brokers.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod mock;
 mod owner;
 mod reading;
