@@ -45,7 +45,7 @@ faults: build kafka ## The fault experiments in their long form
 	HOOKLOG_FAULTS=long cargo test --workspace --locked --test it -- --nocapture --test-threads 1
 
 bench: build kafka ## The figures, against peers in the same run
-	cargo run -q -p hooklog-bench --locked --bin bench -- $(ARGS)
+	@$(BIN)/bench $(ARGS)
 
 sabotage: build kafka ## Builds that break a promise, each of which the tests must catch
 	.ci/sabotage $(ARGS)

@@ -2,12 +2,13 @@
 //!
 //! The data's path: an event of type `charge.succeeded` is read as a [`charge`]; its customer's [`Balance`] and a call to the
 //! [`payments`] service are written down in one write; the call is made afterwards with the effect's id as `Idempotency-Key`, again and
-//! again until it is answered. [`balances`] reads the state, also while the consumer runs; [`sandbox`] stands in for the service.
+//! again until it is answered. [`balances`] reads the state, also while the consumer runs; [`sandbox`] stands in for the service; [`cli`] is the binary.
 
 pub mod charge;
 pub mod payments;
 pub mod balances;
 pub mod sandbox;
+pub mod cli;
 
 use hooklog_consumer::{Consumer, Context, Effect, Event, Fault, Table};
 use serde::{Deserialize, Serialize};

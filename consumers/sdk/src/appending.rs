@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hooklog_kafka::{Append, AppendError, ErrorKind, Outgoing};
+use hooklog_kafka::{Append, AppendError, ErrorKind, Headers, Incoming, Outgoing};
 use hooklog_process::random::Random;
-use hooklog_schemas::{DeadLetter, Offset, TopicName};
+use hooklog_schemas::codec::{self, Draft};
+use hooklog_schemas::{DeadLetter, Offset, RecordHeaders, TopicName};
 
 use crate::draft::Emit;
 use crate::effect::EffectId;
 use crate::fault::Fault;
+use crate::outbox::Entry;
 use crate::retry::Backoff;
 use crate::step::StepError;
 use crate::stop::Stop;
@@ -22,6 +24,47 @@ pub(crate) const OMITTED: &str = "hooklog-dlq-value-omitted-bytes";
 
 /// The log is asked again and again while it is away: the partition waits, nothing is given up.
 const PATIENCE: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_millis(50), cap: Duration::from_secs(5) };
+
+/// The record a dead letter is of: its own bytes and headers go along.
+pub(crate) struct Origin<'a> {
+    key: Option<&'a [u8]>,
+    value: &'a [u8],
+    headers: Headers,
+}
+
+impl<'a> From<&'a Incoming> for Origin<'a> {
+    fn from(record: &'a Incoming) -> Self {
+        // The log takes no record without a value from us: a tombstone lies there as an empty one.
+        let value = record.value.as_deref().unwrap_or_default();
+        Self { key: record.key.as_deref(), value, headers: record.headers.clone() }
+    }
+}
+
+impl<'a> From<&'a Entry> for Origin<'a> {
+    /// The outbox keeps no headers: they are made again from the envelope, as the edge made them.
+    fn from(entry: &'a Entry) -> Self {
+        let headers = codec::decode(&entry.record_value).map_or_else(
+            |_| Headers::default(),
+            |envelope| {
+                let draft = Draft {
+                    id: &envelope.id,
+                    source: &envelope.source,
+                    kind: &envelope.kind,
+                    key: &envelope.key,
+                    received_at: envelope.received_at,
+                    scheme: &envelope.scheme,
+                    headers: &[],
+                    content_type: None,
+                    body: &[],
+                    body_sha256: envelope.body_sha256,
+                    trace: envelope.trace.as_deref(),
+                };
+                RecordHeaders::of(&draft).into_iter().collect()
+            },
+        );
+        Self { key: entry.record_key.as_deref(), value: &entry.record_value, headers }
+    }
+}
 
 /// A record to be appended, and whose it is.
 #[derive(Debug)]
@@ -105,28 +148,23 @@ impl Appending {
         Ok((delivered, refused))
     }
 
-    /// Appends a dead letter with the record's own bytes, and waits until the log has it.
+    /// Appends a dead letter with the record's own bytes and headers, and waits until the log has it.
     ///
     /// # Errors
     /// As [`Self::append_all`]; a missing dead-letter topic is fatal.
-    pub(crate) fn bury(
-        &self,
-        letter: &DeadLetter,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        stop: &Stop,
-    ) -> Result<(), StepError> {
-        let mut headers = letter.headers();
-        let mut value = value.unwrap_or_default();
+    pub(crate) fn bury(&self, letter: &DeadLetter, origin: &Origin<'_>, stop: &Stop) -> Result<(), StepError> {
+        let mut told = letter.headers();
+        let mut value = origin.value;
         let mut failed = 0;
         loop {
-            let borrowed: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, &value[..])).collect();
+            let letter_headers = told.iter().map(|(name, value)| (*name, &value[..]));
+            let headers: Vec<(&str, &[u8])> = origin.headers.iter().chain(letter_headers).collect();
             let outgoing = Outgoing {
                 topic: &self.dead_letters,
                 partition: None,
-                key,
+                key: origin.key,
                 value,
-                headers: &borrowed,
+                headers: &headers,
                 timestamp: None,
             };
             let result = match self.log.append(outgoing) {
@@ -141,7 +179,7 @@ impl Appending {
                 }
                 // The headers name the origin, where the value still is: a letter without it is better than a partition that stands.
                 ErrorKind::TooLarge if !value.is_empty() => {
-                    headers.push((OMITTED, value.len().to_string().into()));
+                    told.push((OMITTED, value.len().to_string().into()));
                     value = &[];
                 }
                 ErrorKind::TooLarge | ErrorKind::Fatal => {

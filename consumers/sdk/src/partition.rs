@@ -18,6 +18,7 @@ use hooklog_kafka::{Incoming, PartitionReader, Poll, ReadError};
 use hooklog_process::failpoint;
 use hooklog_schemas::{NextOffset, Timestamp};
 
+use crate::appending::Origin;
 use crate::consumer::Consumer;
 use crate::outbox::EntryId;
 use crate::performer::{Finished, Performer};
@@ -203,12 +204,7 @@ impl<C: Consumer> Worker<C> {
             match finished {
                 Finished::Performed(entry) => made.push(entry.id),
                 Finished::Dead(entry, letter) => {
-                    let buried = self.steps.log.bury(
-                        &letter,
-                        entry.record_key.as_deref(),
-                        Some(&entry.record_value),
-                        &self.steps.stop,
-                    );
+                    let buried = self.steps.log.bury(&letter, &Origin::from(&entry), &self.steps.stop);
                     match buried {
                         Ok(()) => made.push(entry.id),
                         // It stays in the outbox and is made again by whoever owns the partition then.

@@ -11,7 +11,7 @@ use hooklog_process::failpoint;
 use hooklog_process::random::Random;
 use hooklog_schemas::{DeadLetter, FaultClass, NextOffset, Offset, Timestamp, codec};
 
-use crate::appending::{Appending, Pending};
+use crate::appending::{Appending, Origin, Pending};
 use crate::consumer::Consumer;
 use crate::context::Context;
 use crate::dedupe::{DedupeKey, Verdict};
@@ -249,7 +249,7 @@ impl<C: Consumer> Steps<C> {
     fn bury(&self, records: &[Incoming], dead: &[(Offset, DeadLetter)]) -> Result<(), StepError> {
         for (offset, letter) in dead {
             let Some(record) = records.iter().find(|record| record.position.offset == *offset) else { continue };
-            self.log.bury(letter, record.key.as_deref(), record.value.as_deref(), &self.stop)?;
+            self.log.bury(letter, &Origin::from(record), &self.stop)?;
         }
         Ok(())
     }

@@ -44,6 +44,7 @@ pub use script::Script;
 use script::{Scripted, Scripts};
 
 use crate::appending::Appending;
+use crate::appending::Origin;
 use crate::consumer::Consumer;
 use crate::dedupe::Window;
 use crate::effect::Effect;
@@ -309,8 +310,8 @@ impl<C: Consumer> Kit<C> {
                 FaultKind::Transient | FaultKind::Permanent => {
                     let letter = attempts.letter(&effect, failed, Timestamp(self.clock.0.now_ms()), &fault);
                     let steps = self.steps.as_ref().expect("the kit holds an open state");
-                    let (key, value) = (entry.record_key.as_deref(), Some(&entry.record_value[..]));
-                    steps.log.bury(&letter, key, value, &steps.stop).unwrap_or_else(|error| panic!("{error}"));
+                    let origin = Origin::from(entry);
+                    steps.log.bury(&letter, &origin, &steps.stop).unwrap_or_else(|error| panic!("{error}"));
                     return false;
                 }
             }
