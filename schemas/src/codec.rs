@@ -120,6 +120,26 @@ pub struct Draft<'a> {
     pub trace: Option<&'a str>,
 }
 
+impl<'a> Draft<'a> {
+    /// An envelope's draft, with these headers.
+    #[must_use]
+    pub fn of(envelope: &'a Envelope, headers: &'a [(&'a str, &'a [u8])]) -> Self {
+        Self {
+            id: &envelope.id,
+            source: &envelope.source,
+            kind: &envelope.kind,
+            key: &envelope.key,
+            received_at: envelope.received_at,
+            scheme: &envelope.scheme,
+            headers,
+            content_type: envelope.content_type.as_deref(),
+            body: &envelope.body,
+            body_sha256: envelope.body_sha256,
+            trace: envelope.trace.as_deref(),
+        }
+    }
+}
+
 /// The record's value for a draft. One allocation: the body is the last field, so the size is known.
 #[must_use]
 pub fn encode_draft(draft: &Draft<'_>, frame: Frame) -> Vec<u8> {
@@ -163,20 +183,7 @@ pub fn encode_draft(draft: &Draft<'_>, frame: Frame) -> Vec<u8> {
 pub fn encode(envelope: &Envelope, frame: Frame) -> Vec<u8> {
     let headers: Vec<(&str, &[u8])> =
         envelope.headers.iter().map(|header| (header.name.as_str(), header.value.as_ref())).collect();
-    let draft = Draft {
-        id: &envelope.id,
-        source: &envelope.source,
-        kind: &envelope.kind,
-        key: &envelope.key,
-        received_at: envelope.received_at,
-        scheme: &envelope.scheme,
-        headers: &headers,
-        content_type: envelope.content_type.as_deref(),
-        body: &envelope.body,
-        body_sha256: envelope.body_sha256,
-        trace: envelope.trace.as_deref(),
-    };
-    encode_draft(&draft, frame)
+    encode_draft(&Draft::of(envelope, &headers), frame)
 }
 
 /// The frame of a record's value and where its datum begins.

@@ -45,22 +45,7 @@ impl<'a> From<&'a Entry> for Origin<'a> {
     fn from(entry: &'a Entry) -> Self {
         let headers = codec::decode(&entry.record_value).map_or_else(
             |_| Headers::default(),
-            |envelope| {
-                let draft = Draft {
-                    id: &envelope.id,
-                    source: &envelope.source,
-                    kind: &envelope.kind,
-                    key: &envelope.key,
-                    received_at: envelope.received_at,
-                    scheme: &envelope.scheme,
-                    headers: &[],
-                    content_type: None,
-                    body: &[],
-                    body_sha256: envelope.body_sha256,
-                    trace: envelope.trace.as_deref(),
-                };
-                RecordHeaders::of(&draft).into_iter().collect()
-            },
+            |envelope| RecordHeaders::of(&Draft::of(&envelope, &[])).into_iter().collect(),
         );
         Self { key: entry.record_key.as_deref(), value: &entry.record_value, headers }
     }

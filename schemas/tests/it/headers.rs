@@ -8,20 +8,7 @@ use crate::samples;
 #[test]
 fn an_event_has_the_cloudevents_headers() {
     let envelope = samples::full();
-    let draft = Draft {
-        id: &envelope.id,
-        source: &envelope.source,
-        kind: &envelope.kind,
-        key: &envelope.key,
-        received_at: envelope.received_at,
-        scheme: &envelope.scheme,
-        headers: &[],
-        content_type: None,
-        body: &envelope.body,
-        body_sha256: envelope.body_sha256,
-        trace: envelope.trace.as_deref(),
-    };
-    let headers = RecordHeaders::of(&draft);
+    let headers = RecordHeaders::of(&Draft::of(&envelope, &[]));
     let read: Vec<(&str, &str)> =
         headers.iter().map(|(name, value)| (*name, std::str::from_utf8(value).unwrap())).collect();
     assert_eq!(
