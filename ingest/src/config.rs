@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use hooklog_kafka::Property;
+use hooklog_kafka::{Compression, Property};
 use hooklog_process::config::{ConfigError, Layers};
 use hooklog_process::logging::Format;
 use hooklog_process::quantity::{ByteSize, Span};
@@ -63,6 +63,8 @@ pub struct Kafka {
     pub append_deadline: Span,
     /// How long records are collected for one request.
     pub linger: Span,
+    /// How records are compressed.
+    pub compression: Compression,
     /// Memory for records on their way.
     pub queue: ByteSize,
     /// A schema registry's URL, or nothing.

@@ -18,10 +18,12 @@ use crate::durable::Store;
 use crate::metrics::Metrics;
 use crate::outcome::Outcome;
 use crate::respond::{self, Patience};
-use crate::source::{Source, SourceError, Sources};
+use crate::source::{Source, Sources};
 
 /// What an edge is given: the outside world, and the log.
 pub struct Parts {
+    /// Who may send.
+    pub sources: Sources,
     /// The log.
     pub log: Arc<dyn Append>,
     /// How values are framed.
@@ -53,26 +55,14 @@ pub struct Edge {
     told: Sampler,
 }
 
-/// Why an edge could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum EdgeError {
-    /// A source of the configuration is wrong.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// A metric's name is taken.
-    #[error("a metric can't be declared: {0}")]
-    Metrics(#[from] MetricsError),
-}
-
 impl Edge {
-    /// Checks the whole configuration and builds everything that needs no socket.
+    /// Builds everything that needs no socket.
     ///
     /// # Errors
-    /// [`EdgeError`], naming the source and the mend.
-    pub fn new(config: &Config, parts: Parts) -> Result<Arc<Self>, EdgeError> {
-        let sources = Sources::build(config)?;
+    /// [`MetricsError`] when a metric's name is taken.
+    pub fn new(config: &Config, parts: Parts) -> Result<Arc<Self>, MetricsError> {
         let metrics = Metrics::register(&parts.registry)?;
-        let open = sources.iter().filter(|source| source.is_open()).count();
+        let open = parts.sources.iter().filter(|source| source.is_open()).count();
         metrics.open_sources.with_label_values::<&str>(&[]).set(i64::try_from(open).unwrap_or(i64::MAX));
         let pace = Pace {
             max_bytes: config.limits.max_body.as_usize(),
@@ -82,7 +72,7 @@ impl Edge {
         };
         let seconds = metrics.append_seconds.with_label_values::<&str>(&[]);
         Ok(Arc::new(Self {
-            sources,
+            sources: parts.sources,
             limits: config.limits.clone(),
             pace,
             requests: Room::of(config.limits.requests),

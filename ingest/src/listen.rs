@@ -10,23 +10,21 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::Request;
 use axum::response::Response;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
-use tower::Service;
 
 use crate::admit::{Permit, Room};
 use crate::config::Config;
 use crate::deadline::{Lengths, Phase, Watched};
 use crate::edge::Edge;
 use crate::outcome::Outcome;
-use crate::receive::Peer;
-use crate::router::router;
+use crate::receive::receive;
 
 /// What a connection over the limit hears. It has sent nothing yet, so a retry is safe.
 const FULL: &[u8] =
@@ -91,6 +89,8 @@ impl Server {
             .header_read_timeout(None)
             .keep_alive(true)
             .pipeline_flush(false)
+            // Answers are a few short lines: one buffer costs less than a list of them.
+            .writev(false)
             .max_headers(config.limits.header_count)
             .max_buf_size((2 * head).max(64 * 1024));
         Self {
@@ -121,21 +121,15 @@ impl Server {
     /// All requests of one connection.
     async fn exchange(&self, stream: TcpStream, peer: SocketAddr) {
         let phase = Phase::opened(self.lengths);
-        let routes = router(Arc::clone(&self.edge));
-        let service = {
-            let phase = Arc::clone(&phase);
-            hyper::service::service_fn(move |mut request: Request<Incoming>| {
-                phase.busy();
-                request.extensions_mut().insert(Peer(peer.ip()));
-                let (mut routes, phase) = (routes.clone(), Arc::clone(&phase));
-                async move {
-                    let response: Result<Response, Infallible> = routes.call(request).await;
-                    phase.answered();
-                    hooklog_process::failpoint::hit("edge.after-answer");
-                    response
-                }
-            })
-        };
+        let service = hyper::service::service_fn(|request: Request<Incoming>| {
+            phase.busy();
+            async {
+                let response: Result<Response, Infallible> = Ok(receive(&self.edge, peer.ip(), request).await);
+                phase.answered();
+                hooklog_process::failpoint::hit("edge.after-answer");
+                response
+            }
+        });
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&phase)));
         let mut connection = pin!(self.http.serve_connection(io, service));
         let mut draining = false;

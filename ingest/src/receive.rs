@@ -1,17 +1,16 @@
 //! One request, step by step: find → admit → read and verify → handshake → identify → seal → store → answer.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use hooklog_kafka::Outgoing;
 use hooklog_process::failpoint;
 use hooklog_schemas::Timestamp;
 use hooklog_signatures::{Head, UnixMillis, answer};
-use http::{HeaderMap, Method, header};
-use http_body::Body as _;
+use http::{HeaderMap, Method, Request, header};
+use http_body::Body;
 
 use crate::admit::Permit;
 use crate::body::{self, Pace};
@@ -23,24 +22,24 @@ use crate::respond;
 use crate::seal::{Verified, seal, trace};
 use crate::source::Source;
 
-/// The client's address, put on each request by the listener.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub IpAddr);
-
 /// A request that ended well.
 enum Done {
     Stored(Durable),
     Handshake(Response),
 }
 
-/// Takes one request to its one outcome.
-pub async fn receive(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+/// Takes one request to its one outcome. There is one path, `/in/{source}`, and it takes every method itself, so that a wrong one
+/// ends in an outcome too: a router would have nothing to choose.
+pub async fn receive<B>(edge: &Edge, peer: IpAddr, request: Request<B>) -> Response
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let start = edge.clock.monotonic();
     let source = request.uri().path().strip_prefix("/in/").and_then(|name| edge.sources.find(name)).cloned();
     let Some(source) = source else {
         return edge.end(None, start, Outcome::UnknownSource);
     };
-    let response = match take(&edge, &source, request, start).await {
+    let response = match take(edge, &source, peer, request, start).await {
         Ok(Done::Stored(durable)) => {
             edge.note(Some(&source), start, Outcome::Appended);
             respond::stored(&durable, &source.scheme.reply)
@@ -55,13 +54,17 @@ pub async fn receive(State(edge): State<Arc<Edge>>, request: Request) -> Respons
     response
 }
 
-/// Any other path.
-pub async fn nothing_here(State(edge): State<Arc<Edge>>) -> Response {
-    edge.end(None, edge.clock.monotonic(), Outcome::UnknownSource)
-}
-
-async fn take(edge: &Edge, source: &Source, request: Request, start: Instant) -> Result<Done, Outcome> {
-    let (_in_flight, mut bytes) = admit(edge, source, &request, start)?;
+async fn take<B>(
+    edge: &Edge,
+    source: &Source,
+    peer: IpAddr,
+    request: Request<B>,
+    start: Instant,
+) -> Result<Done, Outcome>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (_in_flight, mut bytes) = admit(edge, source, peer, &request, start)?;
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let head = Head { method: parts.method.as_str(), path_and_query: target, headers: &parts.headers };
@@ -76,7 +79,6 @@ async fn take(edge: &Edge, source: &Source, request: Request, start: Instant) ->
     }
     let event = identify(&source.scheme, &parts.headers, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
     let verified = Verified {
-        source,
         headers: &parts.headers,
         body: &read.bytes,
         body_sha256: read.sha256,
@@ -84,8 +86,11 @@ async fn take(edge: &Edge, source: &Source, request: Request, start: Instant) ->
         received_at: Timestamp(edge.clock.now_ms()),
     };
     let trace = trace(&parts.headers, &edge.random);
-    let sealed = seal(&verified, &event, edge.frame, &trace);
+    let sealed = seal(&verified, source, &event, &trace, edge.frame);
     failpoint::hit("edge.sealed");
+    let (length, received_at) = (read.bytes.len(), verified.received_at);
+    // Headers and body lie in the connection's buffer: once they are gone, it reads on without a new one.
+    drop((parts, read));
     let headers: Vec<(&str, &[u8])> = sealed.headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
     let record = Outgoing {
         topic: &source.topic,
@@ -93,15 +98,21 @@ async fn take(edge: &Edge, source: &Source, request: Request, start: Instant) ->
         key: Some(event.key.as_str().as_bytes()),
         value: &sealed.value,
         headers: &headers,
-        timestamp: Some(verified.received_at),
+        timestamp: Some(received_at),
     };
     let durable = edge.store.store(record).await?;
-    edge.count_body(source, read.bytes.len());
+    edge.count_body(source, length);
     Ok(Done::Stored(durable))
 }
 
 /// Everything that can be refused before a byte of the body is read. What is taken here is given back when the request ends.
-fn admit(edge: &Edge, source: &Source, request: &Request, start: Instant) -> Result<(Permit, Permit), Outcome> {
+fn admit<B: Body>(
+    edge: &Edge,
+    source: &Source,
+    peer: IpAddr,
+    request: &Request<B>,
+    start: Instant,
+) -> Result<(Permit, Permit), Outcome> {
     if request.method() != Method::POST {
         return Err(Outcome::BadMethod);
     }
@@ -112,9 +123,7 @@ fn admit(edge: &Edge, source: &Source, request: &Request, start: Instant) -> Res
     if header_bytes(request.headers()) > edge.limits.headers.as_usize() {
         return Err(Outcome::HeadersTooLarge);
     }
-    if let Some(Peer(peer)) = request.extensions().get::<Peer>()
-        && !source.allows(*peer)
-    {
+    if !source.allows(peer) {
         return Err(Outcome::AddressRefused);
     }
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());

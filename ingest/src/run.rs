@@ -22,7 +22,7 @@ use hooklog_schemas::Frame;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::edge::{Edge, EdgeError, Parts};
+use crate::edge::{Edge, Parts};
 use crate::listen::serve;
 use crate::source::{SourceError, Sources};
 
@@ -53,9 +53,6 @@ pub enum RunError {
     /// The failpoints can't be understood.
     #[error(transparent)]
     Failpoint(#[from] FailpointError),
-    /// The edge can't be made.
-    #[error(transparent)]
-    Edge(#[from] EdgeError),
     /// No source is configured.
     #[error("no source is configured: add `[sources.NAME]` with a `provider` to the file given by --config")]
     NoSource,
@@ -92,10 +89,9 @@ impl RunError {
             | Self::Source(_)
             | Self::Logging(_)
             | Self::Failpoint(_)
-            | Self::Edge(EdgeError::Source(_))
             | Self::NoSource
             | Self::Kafka(_) => Exit::Config,
-            Self::Metrics(_) | Self::Edge(EdgeError::Metrics(_)) => Exit::Internal,
+            Self::Metrics(_) => Exit::Internal,
             Self::Registry(RegistryError::Address { .. }) => Exit::Config,
             Self::Registry(_) => Exit::Unavailable,
             Self::Bind { .. } | Self::Io(_) => Exit::Io,
@@ -171,13 +167,19 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
     let health = Health::new(outside.clock.clone());
     let serving = health.register("edge");
     let connection = Connection::new(&config.kafka.bootstrap, "hooklog-ingest", &config.kafka.properties)?;
-    let settings =
-        WriterSettings { linger: config.kafka.linger.0, queue: config.kafka.queue, ..WriterSettings::default() };
+    let sources = Sources::build(&config)?;
+    let settings = WriterSettings {
+        linger: config.kafka.linger.0,
+        queue: config.kafka.queue,
+        compression: config.kafka.compression,
+        ..WriterSettings::default()
+    };
     let log_metrics = hooklog_kafka::Metrics::register(&outside.registry)?;
     let writer = Arc::new(Writer::start(&connection, &settings, &log_metrics)?);
     let parts = Parts {
         log: Arc::clone(&writer) as Arc<dyn hooklog_kafka::Append>,
-        frame: frame(&config).await?,
+        frame: frame(&config.kafka.registry, &sources).await?,
+        sources,
         clock: outside.clock.clone(),
         random: outside.random.clone(),
         registry: outside.registry.clone(),
@@ -213,13 +215,13 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
 
 /// How values are framed: by the registry's number where one is set, else by the schema's fingerprint. Every topic's subject is
 /// registered; a registry gives one schema one number.
-async fn frame(config: &Config) -> Result<Frame, RunError> {
-    if config.kafka.registry.is_empty() {
+async fn frame(registry: &str, sources: &Sources) -> Result<Frame, RunError> {
+    if registry.is_empty() {
         return Ok(Frame::SingleObject);
     }
-    let registry = SchemaRegistry::at(&config.kafka.registry)?;
+    let registry = SchemaRegistry::at(registry)?;
     let mut frame = Frame::SingleObject;
-    for source in Sources::build(config)?.iter() {
+    for source in sources.iter() {
         frame = Frame::Registry(registry.register_envelope(&source.topic).await?);
     }
     Ok(frame)

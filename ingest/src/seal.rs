@@ -27,8 +27,6 @@ const DROPPED: &[header::HeaderName] = &[
 
 /// What is known of a request once it is verified.
 pub struct Verified<'a> {
-    /// Its source.
-    pub source: &'a Source,
     /// Its headers.
     pub headers: &'a HeaderMap,
     /// Its body.
@@ -49,11 +47,18 @@ pub struct Sealed<'a> {
     pub headers: Vec<RecordHeader<'a>>,
 }
 
-/// Seals a request into a record. The body is copied once: into the record.
+/// Seals a request into a record. The body is copied once: into the record, which borrows nothing of the request, so that the
+/// connection's buffer is free again while the record is on its way.
 #[must_use]
-pub fn seal<'a>(request: &Verified<'a>, event: &'a Event, frame: Frame, trace: &'a str) -> Sealed<'a> {
+pub fn seal<'e>(
+    request: &Verified<'_>,
+    source: &'e Source,
+    event: &'e Event,
+    trace: &'e str,
+    frame: Frame,
+) -> Sealed<'e> {
     let text = |name: &header::HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
-    let credential = request.source.scheme.credential_header();
+    let credential = source.scheme.credential_header();
     let kept: Vec<(&str, &[u8])> = request
         .headers
         .iter()
@@ -61,24 +66,26 @@ pub fn seal<'a>(request: &Verified<'a>, event: &'a Event, frame: Frame, trace: &
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
     let scheme = match request.key_id {
-        Some(key_id) => Cow::Owned(format!("{}:{key_id}", request.source.scheme.name)),
-        None => Cow::Borrowed(request.source.scheme.name.as_str()),
+        Some(key_id) => Cow::Owned([&source.scheme.name, ":", key_id].concat()),
+        None => Cow::Borrowed(source.scheme.name.as_str()),
     };
-    let event = Draft {
+    let named = Draft {
         id: &event.id,
-        source: &request.source.name,
+        source: &source.name,
         kind: &event.kind,
         key: &event.key,
         received_at: request.received_at,
         scheme: "",
         headers: &[],
-        content_type: text(&header::CONTENT_TYPE),
-        body: request.body,
+        content_type: None,
+        body: &[],
         body_sha256: request.body_sha256,
         trace: Some(trace),
     };
-    let headers = RecordHeaders::of(&event);
-    Sealed { value: encode_draft(&Draft { scheme: &scheme, headers: &kept, ..event }, frame), headers }
+    let headers = RecordHeaders::of(&named);
+    let content_type = text(&header::CONTENT_TYPE);
+    let whole = Draft { scheme: &scheme, headers: &kept, content_type, body: request.body, ..named };
+    Sealed { value: encode_draft(&whole, frame), headers }
 }
 
 /// The caller's `traceparent` if it is one (W3C Trace Context, version 00), else a new one.
@@ -88,8 +95,8 @@ pub fn trace(headers: &HeaderMap, random: &Random) -> String {
     if let Some(given) = given.filter(|text| is_traceparent(text)) {
         return given.to_owned();
     }
-    let bytes: [u8; 24] = random.bytes();
-    format!("00-{}-{}-01", hex::encode(&bytes[..16]), hex::encode(&bytes[16..]))
+    let (trace, span) = (u128::from_be_bytes(random.bytes()), random.u64());
+    format!("00-{trace:032x}-{span:016x}-01")
 }
 
 fn is_traceparent(text: &str) -> bool {

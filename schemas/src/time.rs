@@ -31,7 +31,34 @@ impl Timestamp {
         let ms = self.0.rem_euclid(86_400_000);
         let (year, month, day) = civil_from_days(days);
         let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000)
+        if !(0..=9999).contains(&year) {
+            return format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000);
+        }
+        // By hand for the years that occur: every record has one, and formatting is what it would mostly cost.
+        let mut text = String::with_capacity(24);
+        for (value, width, after) in [
+            (year, 1000, '-'),
+            (month, 10, '-'),
+            (day, 10, 'T'),
+            (hour, 10, ':'),
+            (minute, 10, ':'),
+            (second, 10, '.'),
+            (ms % 1000, 100, 'Z'),
+        ] {
+            digits(&mut text, value, width);
+            text.push(after);
+        }
+        text
+    }
+}
+
+/// The decimal digits of `value`, from the one worth `highest` on.
+fn digits(text: &mut String, value: i64, highest: i64) {
+    let mut worth = highest;
+    while worth > 0 {
+        let digit = u8::try_from(value / worth % 10).unwrap_or(0);
+        text.push(char::from(b'0' + digit));
+        worth /= 10;
     }
 }
 
@@ -59,6 +86,8 @@ mod tests {
         assert_eq!(Timestamp(951_782_400_123).rfc3339(), "2000-02-29T00:00:00.123Z");
         assert_eq!(Timestamp(1_700_000_000_000).rfc3339(), "2023-11-14T22:13:20.000Z");
         assert_eq!(Timestamp(-1).rfc3339(), "1969-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp(253_402_300_799_999).rfc3339(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp(253_402_300_800_000).rfc3339(), "10000-01-01T00:00:00.000Z");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hooklog_ingest::config::Config;
 use hooklog_ingest::edge::{Edge, Parts};
 use hooklog_ingest::listen::serve;
+use hooklog_ingest::source::Sources;
 use hooklog_kafka::Incoming;
 use hooklog_kafka::testing::MemoryLog;
 use hooklog_process::clock::{Clock, ManualClock};
@@ -68,6 +69,7 @@ pub(crate) async fn start_framed(settings: &str, log: MemoryLog, frame: Frame) -
     let (clock, hand) = Clock::manual(NOW * 1000);
     let (registry, shutdown) = (Registry::new(), Shutdown::new());
     let parts = Parts {
+        sources: Sources::build(&config).unwrap(),
         log: Arc::new(log.clone()),
         frame,
         clock,

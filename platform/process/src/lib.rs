@@ -5,6 +5,7 @@
 //! an [`exit`] code. [`clock`], [`random`] and [`failpoint`] are the only doors to time, chance and deliberate death: everything else
 //! gets them as arguments.
 
+mod allocator;
 pub mod config;
 pub mod folders;
 pub mod quantity;

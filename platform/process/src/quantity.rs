@@ -17,13 +17,14 @@ pub struct QuantityError {
 #[serde(try_from = "String", into = "String")]
 pub struct ByteSize(pub u64);
 
-/// A length of time: `"400ms"`, `"30s"`, `"10m"`, `"72h"`, `"7d"`.
+/// A length of time: `"500us"`, `"400ms"`, `"30s"`, `"10m"`, `"72h"`, `"7d"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub Duration);
 
 const SIZES: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-const SPANS: &[(&str, u64)] = &[("ms", 1), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+const SPANS: &[(&str, u64)] =
+    &[("us", 1), ("ms", 1000), ("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000)];
 
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (unit, factor) = units.iter().find(|(unit, _)| text.ends_with(unit))?;
@@ -59,8 +60,8 @@ impl TryFrom<String> for ByteSize {
 impl TryFrom<String> for Span {
     type Error = QuantityError;
     fn try_from(text: String) -> Result<Self, QuantityError> {
-        let value = parse(&text, SPANS).map(Duration::from_millis);
-        value.map(Self).ok_or(QuantityError { text, what: "length of time", units: "ms, s, m, h, d" })
+        let value = parse(&text, SPANS).map(Duration::from_micros);
+        value.map(Self).ok_or(QuantityError { text, what: "length of time", units: "us, ms, s, m, h, d" })
     }
 }
 
@@ -86,7 +87,7 @@ impl fmt::Display for ByteSize {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX), SPANS, f)
+        show(u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX), SPANS, f)
     }
 }
 
@@ -112,9 +113,16 @@ mod tests {
             let size: ByteSize = text.parse().unwrap();
             assert_eq!((size.0, size.to_string().as_str()), (bytes, text));
         }
-        for (text, ms) in [("400ms", 400), ("30s", 30_000), ("10m", 600_000), ("7d", 604_800_000), ("0ms", 0)] {
+        for (text, us) in [
+            ("500us", 500),
+            ("400ms", 400_000),
+            ("30s", 30_000_000),
+            ("10m", 600_000_000),
+            ("7d", 604_800_000_000),
+            ("0us", 0),
+        ] {
             let span: Span = text.parse().unwrap();
-            assert_eq!((span.0.as_millis(), span.to_string().as_str()), (ms, text));
+            assert_eq!((span.0.as_micros(), span.to_string().as_str()), (us, text));
         }
     }
 
@@ -124,6 +132,6 @@ mod tests {
             assert!(bad.parse::<ByteSize>().is_err(), "{bad}");
         }
         let error = "5 minutes".parse::<Span>().unwrap_err().to_string();
-        assert_eq!(error, "\"5 minutes\" is no length of time: write a whole number and one of ms, s, m, h, d");
+        assert_eq!(error, "\"5 minutes\" is no length of time: write a whole number and one of us, ms, s, m, h, d");
     }
 }

@@ -47,10 +47,19 @@ fn body(repository: usize) -> String {
         r#"{{"ref":"refs/heads/main","before":"{sha}","after":"{sha}","repository":{{"id":{repository},"node_id":"R_kgDO{repository}","name":"repository-{repository}","full_name":"example/repository-{repository}","private":false,"owner":{{"name":"example","email":"owner@example.org","login":"example","id":4242,"type":"User","site_admin":false}},"html_url":"{url}","fork":false,"url":"{url}","created_at":1700000000,"pushed_at":1700000001,"stargazers_count":12,"language":"Rust","default_branch":"main"}},"pusher":{{"name":"example","email":"owner@example.org"}},"created":false,"deleted":false,"forced":false,"compare":"{url}/compare/{sha}","commits":[{{"id":"{sha}","tree_id":"{sha}","distinct":true,"timestamp":"2026-01-01T00:00:00Z","url":"{url}/commit/{sha}","author":{{"name":"Some Body","email":"some@example.org"}},"added":["a.rs"],"removed":[],"modified":["b.rs","c.rs"],"message":""#
     );
     let tail = r#""}]}"#;
-    let words = "explain why, not what; ";
-    let room = BODY_BYTES - head.len() - tail.len();
-    let message: String = words.chars().cycle().take(room).collect();
-    head + &message + tail
+    head.clone() + &prose(repository, BODY_BYTES - head.len() - tail.len()) + tail
+}
+
+/// Words without a pattern, of exactly `length` bytes: a phrase that repeats would flatter whoever compresses.
+fn prose(seed: usize, length: usize) -> String {
+    // Knuth's multiplicative generator (MMIX): the same words in every run.
+    let mut state = seed as u64;
+    let letters = std::iter::from_fn(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let drawn = u8::try_from(state >> 58).unwrap_or(0);
+        Some(if drawn < 10 { ' ' } else { char::from(b'a' + drawn % 26) })
+    });
+    letters.take(length).collect()
 }
 
 #[cfg(test)]
