@@ -4,11 +4,12 @@
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hooklog
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export HOOKLOG_KAFKA_LIBS ?= $(CACHE)/kafka/libs
+export HOOKLOG_REGISTRY ?= $(CACHE)/registry
 BIN := $(CARGO_TARGET_DIR)/debug
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test bin kafka setup setup-test lint deny faults bench sabotage golden
+.PHONY: help dev test bin kafka registry setup setup-test lint deny faults bench sabotage golden
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +42,17 @@ $(HOOKLOG_KAFKA_LIBS)/.complete: tests/kafka/pom.xml
 	mvn -q -B -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(HOOKLOG_KAFKA_LIBS)
 	@touch $@
 
-faults: build kafka ## The fault experiments in their long form
+registry: $(HOOKLOG_REGISTRY)/.complete ## Fetch a schema registry (Apicurio) for the tests
+
+REGISTRY_VERSION := 2.6.13.Final
+$(HOOKLOG_REGISTRY)/.complete:
+	@mkdir -p $(HOOKLOG_REGISTRY)
+	mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+		-Dartifact=io.apicurio:apicurio-registry-app:$(REGISTRY_VERSION):tar.gz:all -DoutputDirectory=$(HOOKLOG_REGISTRY)
+	tar xzf $(HOOKLOG_REGISTRY)/*-all.tar.gz -C $(HOOKLOG_REGISTRY) && rm $(HOOKLOG_REGISTRY)/*-all.tar.gz
+	@touch $@
+
+faults: build kafka registry ## The fault experiments in their long form
 	HOOKLOG_FAULTS=long cargo test --workspace --locked --test it -- --nocapture --test-threads 1
 
 bench: build kafka ## The figures, against peers in the same run
@@ -58,4 +69,4 @@ setup:
 
 setup-test: setup
 	@.ci/setup test
-	@$(MAKE) --no-print-directory kafka
+	@$(MAKE) --no-print-directory kafka registry

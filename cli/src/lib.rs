@@ -20,5 +20,6 @@ pub mod sources;
 pub mod config;
 pub mod home;
 pub mod reach;
+pub mod registry;
 pub mod output;
 pub mod failure;

@@ -11,7 +11,7 @@ use hooklog_kafka::Incoming;
 use hooklog_kafka::tail::{From, Seen, Tail};
 use hooklog_process::clock::Clock;
 use hooklog_process::quantity::Span;
-use hooklog_schemas::{Envelope, NextOffset, SourceName, Timestamp, TopicName, codec};
+use hooklog_schemas::{Envelope, NextOffset, SourceName, Timestamp, TopicName};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -19,6 +19,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::failure::Failure;
 use crate::output::{Output, Shown};
 use crate::reach::{ANSWER_WITHIN, Reach, unanswered};
+use crate::registry::Asked;
 
 /// How long one look at the log waits.
 const LOOK: Duration = Duration::from_millis(500);
@@ -53,6 +54,9 @@ pub struct Arguments {
     /// End at the last record instead of waiting for more
     #[arg(long)]
     no_follow: bool,
+    /// The schema registry that numbers the records, if the edge has one: http://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    registry: Option<String>,
     #[command(flatten)]
     reach: Reach,
 }
@@ -116,6 +120,7 @@ struct Unreadable {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let topic = arguments.topic.clone().unwrap_or_else(|| TopicName::of_source(&arguments.source));
     let connection = arguments.reach.connection()?;
+    let registry = Asked::of(arguments.registry.as_deref())?;
     let mut tail = Tail::open(&connection, &[topic], arguments.place(&Clock::system()), ANSWER_WITHIN)
         .map_err(|error| unanswered(&error))?;
     let mut output = Output::stdout();
@@ -123,7 +128,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     while left != Some(0) {
         match tail.next(LOOK).map_err(|error| Failure::Unavailable(error.to_string()))? {
             Seen::Record(record) => {
-                print(&record, arguments.json, &mut output)?;
+                let value = record.value.clone().unwrap_or_default();
+                print(&record, registry.envelope(&value)?, arguments.json, &mut output)?;
                 left = left.map(|left| left - 1);
             }
             Seen::CaughtUp if arguments.no_follow => return Ok(()),
@@ -148,14 +154,19 @@ impl Arguments {
     }
 }
 
-fn print(record: &Incoming, json: bool, output: &mut Output) -> Result<(), Failure> {
+fn print(
+    record: &Incoming,
+    envelope: Result<Envelope, String>,
+    json: bool,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let position = record.position.to_string();
-    let value = record.value.clone().unwrap_or_default();
-    match (codec::decode(&value), json) {
+    match (envelope, json) {
         (Ok(envelope), true) => output.json(&line(position, &envelope)),
         (Ok(envelope), false) => output.line(told(&position, &envelope)),
         (Err(error), true) => {
-            output.json(&Unreadable { position, error: error.to_string(), value_base64: STANDARD.encode(&value) })
+            let value = record.value.as_deref().unwrap_or_default();
+            output.json(&Unreadable { position, error, value_base64: STANDARD.encode(value) })
         }
         (Err(error), false) => output.line(format_args!("{position}  unreadable: {error}")),
     }

@@ -39,7 +39,9 @@ impl Books {
         let mut books = Self::default();
         let mut seen = BTreeSet::new();
         for record in read_back(bootstrap, &[topic], Isolation::ReadUncommitted) {
-            let Ok(event) = avro::decode(&record.value.unwrap_or_default()) else { continue };
+            let value = record.value.unwrap_or_default();
+            let numbered = || avro::decode_numbered(&value).map(|(_, event)| event);
+            let Ok(event) = avro::decode(&value).or_else(|_| numbered()) else { continue };
             let charge = serde_json::from_slice::<Value>(&event.body).ok().map(|body| body["data"]["object"].clone());
             let Some((charge, customer, amount)) = charge.and_then(valid) else { continue };
             if seen.insert(event.id.clone()) {

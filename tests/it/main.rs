@@ -14,3 +14,4 @@ mod books;
 mod charged_once;
 mod members;
 mod poison;
+mod registry;

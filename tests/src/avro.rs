@@ -1,6 +1,6 @@
 //! The envelope as an outsider decodes it: Avro's own library, and the schema file as it lies in the repository.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use apache_avro::Schema;
@@ -13,8 +13,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 const MARKER: [u8; 2] = [0xC3, 0x01];
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/avro/envelope.v1.avsc");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(schema_file()).expect("the schema file is there");
     Schema::parse_str(&text).expect("the schema file is an Avro schema")
 });
 
@@ -51,7 +50,7 @@ pub struct Envelope {
 /// What is wrong with it, in words.
 pub fn decode(value: &[u8]) -> Result<Envelope, String> {
     let framed = value.strip_prefix(&MARKER).ok_or("not Avro single-object encoding")?;
-    let (fingerprint, mut datum) = framed.split_at_checked(8).ok_or("too short for a fingerprint")?;
+    let (fingerprint, datum) = framed.split_at_checked(8).ok_or("too short for a fingerprint")?;
     let expected = SCHEMA.fingerprint::<Rabin>().bytes;
     if fingerprint != expected {
         return Err(format!(
@@ -60,6 +59,31 @@ pub fn decode(value: &[u8]) -> Result<Envelope, String> {
             hex::encode(expected)
         ));
     }
+    read(datum)
+}
+
+/// Decodes a record's value that a schema registry numbers (`0x00 ‖ u32`, then the datum); the number's meaning is the caller's to check.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn decode_numbered(value: &[u8]) -> Result<(u32, Envelope), String> {
+    let framed = value.strip_prefix(&[0]).ok_or("no registry's frame")?;
+    let (number, datum) = framed.split_first_chunk::<4>().ok_or("too short for a number")?;
+    Ok((u32::from_be_bytes(*number), read(datum)?))
+}
+
+/// The schema file, as JSON.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(schema_file()).expect("the schema file is there"))
+        .expect("it is JSON")
+}
+
+fn schema_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/avro/envelope.v1.avsc")
+}
+
+fn read(mut datum: &[u8]) -> Result<Envelope, String> {
     let reader = GenericDatumReader::builder(&SCHEMA).build().map_err(|error| error.to_string())?;
     let record = reader.read_value(&mut datum).map_err(|error| error.to_string())?;
     if !datum.is_empty() {

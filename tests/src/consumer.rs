@@ -80,6 +80,11 @@ impl Consumer {
         self.process = Some(Process::start(self.settings.binary, command, self.folder.path()));
     }
 
+    /// Waits until its log since the start has the text.
+    pub async fn logged(&mut self, text: &str, within: Duration) {
+        self.process().logged(text, within).await;
+    }
+
     /// Whether its process is there.
     pub fn runs(&mut self) -> bool {
         self.process.as_mut().is_some_and(Process::runs)

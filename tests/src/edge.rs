@@ -53,6 +53,11 @@ pub struct Edge {
 impl Edge {
     /// Writes the configuration and starts the edge; `settings` is TOML for the top of the file and may be empty.
     pub async fn start(bootstrap: &str, sources: &[Source], settings: &str) -> Self {
+        Self::start_with(bootstrap, sources, settings, "").await
+    }
+
+    /// The same with `kafka`, TOML for the table of that name.
+    pub async fn start_with(bootstrap: &str, sources: &[Source], settings: &str, kafka: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("hooklog-edge-").tempdir().expect("a folder for temporary files");
         let mut edge = Self { folder, port: ports::free(), admin: ports::free(), process: None };
         let secret = edge.file("secret");
@@ -61,7 +66,7 @@ impl Edge {
         file.write_all(SECRET.as_bytes()).expect("the test's own folder is writable");
         let mut config =
             format!("listen = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n{settings}\n", edge.port, edge.admin);
-        let _ = writeln!(config, "[kafka]\nbootstrap = \"{bootstrap}\"");
+        let _ = writeln!(config, "[kafka]\nbootstrap = \"{bootstrap}\"\n{kafka}");
         for source in sources {
             let _ = writeln!(config, "[sources.{}]\nprovider = \"{}\"", source.name, source.provider.name());
             let _ = writeln!(

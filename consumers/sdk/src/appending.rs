@@ -1,18 +1,17 @@
 //! What a partition appends to the log: records its handler emitted, and dead letters. All are acknowledged before the state is written.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hooklog_kafka::{Append, AppendError, ErrorKind, Headers, Incoming, Outgoing};
 use hooklog_process::random::Random;
-use hooklog_schemas::codec::{self, Draft};
-use hooklog_schemas::{DeadLetter, Offset, RecordHeaders, TopicName};
+use hooklog_schemas::codec::Draft;
+use hooklog_schemas::{DeadLetter, Envelope, Offset, RecordHeaders, TopicName};
 
 use crate::draft::Emit;
 use crate::effect::EffectId;
 use crate::fault::Fault;
 use crate::outbox::Entry;
-use crate::retry::Backoff;
+use crate::retry::PATIENCE;
 use crate::step::StepError;
 use crate::stop::Stop;
 
@@ -21,9 +20,6 @@ pub(crate) const EFFECT_ID: &str = "hooklog-effect-id";
 
 /// The header of a dead letter whose value was too large for the dead-letter topic: the value's size in bytes.
 pub(crate) const OMITTED: &str = "hooklog-dlq-value-omitted-bytes";
-
-/// The log is asked again and again while it is away: the partition waits, nothing is given up.
-const PATIENCE: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_millis(50), cap: Duration::from_secs(5) };
 
 /// The record a dead letter is of: its own bytes and headers go along.
 pub(crate) struct Origin<'a> {
@@ -40,13 +36,12 @@ impl<'a> From<&'a Incoming> for Origin<'a> {
     }
 }
 
-impl<'a> From<&'a Entry> for Origin<'a> {
-    /// The outbox keeps no headers: they are made again from the envelope, as the edge made them.
-    fn from(entry: &'a Entry) -> Self {
-        let headers = codec::decode(&entry.record_value).map_or_else(
-            |_| Headers::default(),
-            |envelope| RecordHeaders::of(&Draft::of(&envelope, &[])).into_iter().collect(),
-        );
+impl<'a> Origin<'a> {
+    /// The record that an effect is of. The outbox keeps no headers: they are made again from the envelope, as the edge made them.
+    pub(crate) fn of_effect(entry: &'a Entry, envelope: Option<&Envelope>) -> Self {
+        let headers = envelope.map_or_else(Headers::default, |envelope| {
+            RecordHeaders::of(&Draft::of(envelope, &[])).into_iter().collect()
+        });
         Self { key: entry.record_key.as_deref(), value: &entry.record_value, headers }
     }
 }

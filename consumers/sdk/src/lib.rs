@@ -36,6 +36,7 @@ pub mod testing;
 
 mod appending;
 mod assignment;
+mod decoding;
 mod partition;
 mod performer;
 mod recorded;

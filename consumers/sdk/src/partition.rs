@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 use hooklog_kafka::reader::{Commit, Committed, Watermarks};
 use hooklog_kafka::{Incoming, PartitionReader, Poll, ReadError};
 use hooklog_process::failpoint;
-use hooklog_schemas::{NextOffset, Timestamp};
+use hooklog_schemas::{DeadLetter, NextOffset, Timestamp};
 
 use crate::appending::Origin;
 use crate::consumer::Consumer;
-use crate::outbox::EntryId;
+use crate::outbox::{Entry, EntryId};
 use crate::performer::{Finished, Performer};
 use crate::restore::Restored;
 use crate::shared::Shared;
@@ -204,8 +204,7 @@ impl<C: Consumer> Worker<C> {
             match finished {
                 Finished::Performed(entry) => made.push(entry.id),
                 Finished::Dead(entry, letter) => {
-                    let buried = self.steps.log.bury(&letter, &Origin::from(&entry), &self.steps.stop);
-                    match buried {
+                    match self.bury(&entry, &letter) {
                         Ok(()) => made.push(entry.id),
                         // It stays in the outbox and is made again by whoever owns the partition then.
                         Err(StepError::Stopped) => {}
@@ -221,6 +220,12 @@ impl<C: Consumer> Worker<C> {
             failpoint::hit("sdk.after-perform-ack");
         }
         Ok(())
+    }
+
+    fn bury(&self, entry: &Entry, letter: &DeadLetter) -> Result<(), StepError> {
+        let envelope = self.steps.decoding.envelope(&entry.record_value, &self.steps.stop)?;
+        let origin = Origin::of_effect(entry, envelope.as_ref().ok());
+        self.steps.log.bury(letter, &origin, &self.steps.stop)
     }
 
     /// What is due from time to time: sync and commit, the log's end, the gauges.

@@ -101,6 +101,7 @@ pub(crate) fn restore<C: Consumer>(
         consumer: Arc::clone(&shared.consumer),
         identity,
         store,
+        decoding: shared.decoding.clone(),
         log: shared.log.clone(),
         retry: shared.settings.retry.backoff(),
         effects_from: plan.effects_from,

@@ -15,6 +15,10 @@ pub struct Backoff {
     pub cap: Duration,
 }
 
+/// What a partition can't go on without is asked for again and again while it is away: the partition waits, nothing is given up.
+pub(crate) const PATIENCE: Backoff =
+    Backoff { attempts: u32::MAX, first: Duration::from_millis(50), cap: Duration::from_secs(5) };
+
 impl Backoff {
     /// The wait after the `failed`-th failure (from 1): anything from nothing to `first · 2^(failed − 1)`, at most `cap`.
     #[must_use]

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::appending::Appending;
 use crate::assignment::{Assignment, Threads};
 use crate::consumer::Consumer;
+use crate::decoding::Decoding;
 use crate::metrics::ConsumerMetrics;
 use crate::settings::{SettingError, Settings};
 use crate::shared::{News, Place, Progress, Shared};
@@ -161,6 +162,10 @@ impl<C: Consumer> Runner<C> {
             consumer,
             places,
             connection: connection.clone(),
+            decoding: Decoding::new(
+                Arc::new(settings.envelopes(tokio::runtime::Handle::current())?),
+                parts.random.clone(),
+            ),
             log: Appending::new(writer.clone(), dead_letters.clone(), parts.random.clone()),
             dead_letters,
             budget: Budget::new(settings.state_memory.as_usize()),

@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hooklog_kafka::reader::ReaderSettings;
-use hooklog_kafka::{ConfigError, Connection, Property};
+use hooklog_kafka::registry::Registry;
+use hooklog_kafka::{ConfigError, Connection, Envelopes, Property};
 use hooklog_process::logging::Format;
 use hooklog_process::quantity::{ByteSize, Span};
 use hooklog_schemas::TopicName;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
 use crate::identity::Generation;
 use crate::performer::EffectPolicy;
@@ -72,6 +74,8 @@ pub struct KafkaSettings {
     pub bootstrap: String,
     /// How this process appears in the brokers' logs; empty for the group's name.
     pub client_id: String,
+    /// A schema registry's URL; empty for none.
+    pub registry: String,
     /// Properties of the client library: security, TLS, sockets, rack.
     #[serde(default)]
     pub properties: BTreeMap<String, Property>,
@@ -203,7 +207,7 @@ impl Settings {
         if self.dedupe.window.0.as_secs() < 1 {
             return refuse("dedupe.window", self.dedupe.window.to_string(), "it must be at least 1s");
         }
-        Ok(())
+        self.registry().map(drop)
     }
 
     /// The group as the brokers know it: another generation is another group.
@@ -216,9 +220,24 @@ impl Settings {
     }
 
     pub(crate) fn connection(&self) -> Result<Connection, ConfigError> {
-        let KafkaSettings { bootstrap, client_id, properties } = &self.kafka;
+        let KafkaSettings { bootstrap, client_id, properties, .. } = &self.kafka;
         let client_id = if client_id.is_empty() { &self.group } else { client_id };
         Connection::new(bootstrap, client_id, properties)
+    }
+
+    /// How records are read: with the registry, where one is set, asked on `runtime`.
+    pub(crate) fn envelopes(&self, runtime: Handle) -> Result<Envelopes, SettingError> {
+        Ok(self.registry()?.map_or_else(Envelopes::default, |registry| Envelopes::of(registry, runtime)))
+    }
+
+    fn registry(&self) -> Result<Option<Registry>, SettingError> {
+        let url = &self.kafka.registry;
+        let refused = |_| SettingError {
+            key: "kafka.registry",
+            value: format!("{url:?}"),
+            mend: "write http://HOST:PORT, or leave it empty",
+        };
+        if url.is_empty() { Ok(None) } else { Registry::at(url).map(Some).map_err(refused) }
     }
 
     pub(crate) const fn policy(&self) -> Policy {
@@ -278,6 +297,7 @@ mod tests {
         assert_eq!(broken(|settings| settings.group = "a/b".to_owned()), "group");
         assert_eq!(broken(|settings| settings.group = "..".to_owned()), "group");
         assert_eq!(broken(|settings| settings.effects.attempts = 0), "effects.attempts");
+        assert_eq!(broken(|settings| settings.kafka.registry = "registry:8081".to_owned()), "kafka.registry");
     }
 
     #[test]

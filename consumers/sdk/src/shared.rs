@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::appending::Appending;
+use crate::decoding::Decoding;
 use crate::metrics::ConsumerMetrics;
 use crate::settings::Settings;
 use crate::store::Owner;
@@ -43,6 +44,7 @@ pub(crate) struct Shared<C> {
     pub(crate) places: BTreeMap<TopicName, Place>,
     pub(crate) connection: Connection,
     pub(crate) dead_letters: TopicName,
+    pub(crate) decoding: Decoding,
     pub(crate) log: Appending,
     pub(crate) budget: Budget,
     pub(crate) clock: Clock,

@@ -9,11 +9,12 @@ use hooklog_kafka::Incoming;
 use hooklog_process::clock::Clock;
 use hooklog_process::failpoint;
 use hooklog_process::random::Random;
-use hooklog_schemas::{DeadLetter, FaultClass, NextOffset, Offset, Timestamp, codec};
+use hooklog_schemas::{DeadLetter, FaultClass, NextOffset, Offset, Timestamp};
 
 use crate::appending::{Appending, Origin, Pending};
 use crate::consumer::Consumer;
 use crate::context::Context;
+use crate::decoding::Decoding;
 use crate::dedupe::{DedupeKey, Verdict};
 use crate::draft::{Changes, Draft};
 use crate::effect::EffectId;
@@ -64,6 +65,8 @@ pub(crate) struct Steps<C> {
     pub identity: Identity,
     /// The state.
     pub store: PartitionStore,
+    /// From bytes to envelopes.
+    pub decoding: Decoding,
     /// The door to the log.
     pub log: Appending,
     /// How often a handler's transient fault is tried again.
@@ -111,7 +114,7 @@ impl<C: Consumer> Steps<C> {
     /// [`StepError`]; then nothing was written, and the same records are to be given again.
     pub(crate) fn step(&mut self, records: &[Incoming]) -> Result<Stepped, StepError> {
         failpoint::hit("sdk.polled");
-        let mut read: Vec<Read<'_>> = records.iter().map(read).collect();
+        let mut read = records.iter().map(|record| self.read(record)).collect::<Result<Vec<_>, _>>()?;
         let mut refused = HashMap::new();
         let taken = loop {
             let taken = self.take(&mut read, &refused)?;
@@ -131,6 +134,18 @@ impl<C: Consumer> Steps<C> {
             self.metrics.count(outcome);
         }
         Ok(Stepped { effects, complete: taken.complete })
+    }
+
+    fn read<'a>(&self, record: &'a Incoming) -> Result<Read<'a>, StepError> {
+        let envelope = match &record.value {
+            None => Err("the record has no value".to_owned()),
+            Some(value) => self.decoding.envelope(value, &self.stop)?,
+        };
+        let decoded = envelope.map(|envelope| {
+            let key = DedupeKey::of(&envelope.dedupe_id());
+            (Event::new(record.position.clone(), record.timestamp, envelope), key)
+        });
+        Ok(Read { record, decoded })
     }
 
     fn take(&self, read: &mut [Read<'_>], refused: &HashMap<Offset, Fault>) -> Result<Taken, StepError> {
@@ -272,17 +287,6 @@ impl<C: Consumer> Steps<C> {
             message,
         }
     }
-}
-
-fn read(record: &Incoming) -> Read<'_> {
-    let decoded = match &record.value {
-        None => Err("the record has no value".to_owned()),
-        Some(value) => codec::decode(value).map_err(|error| error.to_string()).map(|envelope| {
-            let key = DedupeKey::of(&envelope.dedupe_id());
-            (Event::new(record.position.clone(), record.timestamp, envelope), key)
-        }),
-    };
-    Read { record, decoded }
 }
 
 fn entries(record: &Incoming, event: &Event, changes: &Changes) -> Vec<Entry> {

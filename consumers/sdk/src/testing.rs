@@ -46,6 +46,7 @@ use script::{Scripted, Scripts};
 use crate::appending::Appending;
 use crate::appending::Origin;
 use crate::consumer::Consumer;
+use crate::decoding::Decoding;
 use crate::dedupe::Window;
 use crate::effect::Effect;
 use crate::fault::FaultKind;
@@ -310,7 +311,7 @@ impl<C: Consumer> Kit<C> {
                 FaultKind::Transient | FaultKind::Permanent => {
                     let letter = attempts.letter(&effect, failed, Timestamp(self.clock.0.now_ms()), &fault);
                     let steps = self.steps.as_ref().expect("the kit holds an open state");
-                    let origin = Origin::from(entry);
+                    let origin = Origin::of_effect(entry, codec::decode(&entry.record_value).ok().as_ref());
                     steps.log.bury(&letter, &origin, &steps.stop).unwrap_or_else(|error| panic!("{error}"));
                     return false;
                 }
@@ -346,6 +347,7 @@ impl<C: Consumer> Kit<C> {
         self.steps = Some(Steps {
             consumer: Arc::clone(&self.scripted),
             store: store.unwrap_or_else(|error| panic!("{error}")),
+            decoding: Decoding::new(Arc::default(), Random::seeded(1)),
             log: Appending::new(Arc::new(self.log.clone()), dead_letter_topic::<C>(), Random::seeded(1)),
             identity,
             retry: self.retry,

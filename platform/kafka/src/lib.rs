@@ -3,7 +3,8 @@
 //! The data's path: an [`Outgoing`](record::Outgoing) record is appended by the [`writer`] (trait [`Append`](writer::Append)), which
 //! puts it on a partition chosen by its key ([`partitioner`]) and answers with a [`Delivery`](delivery::Delivery) once the brokers have
 //! it; *Kafka*; the [`reader`] shares the partitions out among the members of a group and hands each partition's
-//! [`Incoming`](record::Incoming) records to its worker; [`tail`] reads without a group; [`admin`] asks and arranges; a schema [`registry`] says what a record's schema id means; [`stats`] turns what
+//! [`Incoming`](record::Incoming) records to its worker; [`tail`] reads without a group; [`admin`] asks and arranges; a schema [`registry`] says what a record's schema id means, and
+//! [`envelopes`] are read with that; [`stats`] turns what
 //! the client says of itself into the gauges of [`metrics`]. [`testing`] is a log in memory, for tests without a broker.
 //!
 //! What is absent: no consumer is ever dropped on a thread of an async runtime, no offset is committed that its owner did not name,
@@ -19,6 +20,7 @@ pub mod reader;
 pub mod tail;
 pub mod admin;
 pub mod registry;
+pub mod envelopes;
 pub mod stats;
 pub mod metrics;
 pub mod testing;
@@ -29,6 +31,7 @@ mod wait;
 pub use admin::Admin;
 pub use config::{Connection, Property};
 pub use delivery::Delivery;
+pub use envelopes::{Envelopes, LearnError};
 pub use error::{AdminError, AppendError, ConfigError, ErrorKind, ReadError};
 pub use metrics::{CATALOGUE, Metrics};
 pub use reader::{

@@ -136,14 +136,14 @@ impl Registry {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
 
     /// Answers one question and gives back what was asked.
-    async fn answering(status: &str, answer: &str) -> (Registry, tokio::task::JoinHandle<String>) {
+    pub(crate) async fn answering(status: &str, answer: &str) -> (Registry, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let registry = Registry::at(&format!("http://{}/apis/ccompat/v7/", listener.local_addr().unwrap())).unwrap();
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
