@@ -152,13 +152,16 @@ impl<'a> Scan<'a, '_> {
         if self.peek()? != b'"' {
             return Err(Fault::NotJson);
         }
-        let token = self.string()?;
+        let start = self.at;
+        let is_escaped = self.string()?;
+        let token = start..self.at;
         self.blanks();
         self.expect(b':')?;
         if live == 0 {
             return Ok(0);
         }
-        let unescaped = if token.as_bytes().contains(&b'\\') { token_text(token) } else { None };
+        let token = &self.text[token];
+        let unescaped = if is_escaped { token_text(token) } else { None };
         let key = unescaped.as_deref().unwrap_or(&token[1..token.len() - 1]);
         let leading = self.keep(live, |pointer| pointer.segments()[step].key == key);
         let Some(frame) = self.stack.last_mut() else { return Err(Fault::NotJson) };
@@ -192,17 +195,18 @@ impl<'a> Scan<'a, '_> {
         Ok(())
     }
 
-    /// Reads a string; the token has its quotes.
-    fn string(&mut self) -> Result<&'a str, Fault> {
-        let start = self.at;
+    /// Reads a string with its quotes; whether there are escapes in it.
+    fn string(&mut self) -> Result<bool, Fault> {
+        let mut is_escaped = false;
         self.at += 1;
         loop {
             self.at += plain(&self.text.as_bytes()[self.at..]);
             match self.take()? {
-                b'"' => return Ok(&self.text[start..self.at]),
+                b'"' => return Ok(is_escaped),
                 b'\\' => self.escape()?,
                 _ => return Err(Fault::NotJson),
             }
+            is_escaped = true;
         }
     }
 

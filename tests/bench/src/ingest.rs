@@ -9,7 +9,7 @@ use crate::fill::{Produced, produce};
 use crate::load::{Answers, Load};
 use crate::machine::CpuSeconds;
 use crate::process::PATIENCE;
-use crate::server::Peer;
+use crate::server::{Peer, Server};
 use crate::settings::{CONNECTIONS, NAIVE_LINGERS_MS, Settings};
 use crate::topic::{Shape, Topics};
 
@@ -71,32 +71,40 @@ impl Bench<'_> {
     pub fn ingest(&self, load: &mut Load) -> Result<Rounds, BenchError> {
         let mut peers = vec![Peer::Edge, Peer::Signatures];
         peers.extend(NAIVE_LINGERS_MS.map(|linger_ms| Peer::Naive { linger_ms }));
-        for topic in ["hooks.github", "naive.github", BARE_TOPIC] {
+        for topic in peers.iter().filter_map(|peer| peer.topic()).chain([BARE_TOPIC]) {
             self.topics.create(topic)?;
         }
         self.warm_broker(load)?;
         let mut rounds = Rounds::default();
-        let mut shape = None;
-        for round in 1..=self.settings.rounds {
-            for connections in self.settings.connections() {
-                for &peer in &peers {
-                    let run = self.run(peer, connections, load, round)?;
-                    rounds.runs.entry((peer, connections)).or_default().push(run);
-                    if peer == Peer::Edge && shape.is_none() {
-                        shape = Some(self.edge_shape()?);
-                    }
-                    if let Some(topic) = peer.topic() {
-                        self.topics.empty(topic)?;
-                    }
+        let shape = self.edge_shape(load)?;
+        for connections in self.settings.connections() {
+            let mut servers =
+                peers.iter().map(|&peer| self.warm(peer, connections, load)).collect::<Result<Vec<_>, _>>()?;
+            // Short loads in turn on servers that all stand ready: a machine that others slow down for a while slows all peers alike.
+            for round in 1..=self.settings.rounds {
+                for tried in &mut servers {
+                    let run = self.run(tried, connections, load, round)?;
+                    rounds.runs.entry((tried.peer, connections)).or_default().push(run);
                 }
-                // Nobody always runs first, when the machine is coolest.
-                peers.rotate_left(1);
+                // Nobody always runs first.
+                servers.rotate_left(1);
             }
-            if let Some(shape) = shape {
-                rounds.bare.push(self.bare(shape, round)?);
+            for tried in servers {
+                self.count(tried, connections)?;
             }
         }
+        for round in 1..=self.settings.rounds {
+            rounds.bare.push(self.bare(shape, round)?);
+        }
         Ok(rounds)
+    }
+
+    /// Starts a peer and has it serve what is thrown away.
+    fn warm(&self, peer: Peer, connections: usize, load: &mut Load) -> Result<Tried, BenchError> {
+        let server = peer.serve(self.broker.address(), self.folder)?;
+        let before = peer.topic().map_or(Ok(0), |topic| self.topics.appended(topic))?;
+        let warm = load.run(&server.url, connections, self.settings.warm_up)?;
+        Ok(Tried { peer, server, before, loads: vec![warm] })
     }
 
     /// Small batches, as under the smaller number of connections: what costs a broker most.
@@ -109,7 +117,9 @@ impl Bench<'_> {
         self.topics.empty("naive.github")
     }
 
-    fn edge_shape(&self) -> Result<Shape, BenchError> {
+    fn edge_shape(&self, load: &mut Load) -> Result<Shape, BenchError> {
+        let edge = self.warm(Peer::Edge, CONNECTIONS[0], load)?;
+        edge.server.process.stop()?;
         let shape = self.topics.shape("hooks.github")?;
         println!(
             "an edge's record has {} bytes of value and {} headers of {} bytes; the bare producer writes the same",
@@ -118,10 +128,8 @@ impl Bench<'_> {
         Ok(shape)
     }
 
-    fn run(&self, peer: Peer, connections: usize, load: &mut Load, round: u32) -> Result<Run, BenchError> {
-        let server = peer.serve(self.broker.address(), self.folder)?;
-        let before = peer.topic().map(|topic| self.topics.appended(topic)).transpose()?;
-        let warm = load.run(&server.url, connections, self.settings.warm_up)?;
+    fn run(&self, tried: &mut Tried, connections: usize, load: &mut Load, round: u32) -> Result<Run, BenchError> {
+        let (peer, server) = (tried.peer, &tried.server);
         let idle = Used { server: server.process.cpu()?, broker: self.broker.cpu()?, all: CpuSeconds::of_everybody()? };
         let answers = load.run(&server.url, connections, self.settings.measured)?;
         let used = Used {
@@ -129,15 +137,12 @@ impl Bench<'_> {
             broker: self.broker.cpu()? - idle.broker,
             all: CpuSeconds::of_everybody()? - idle.all,
         };
-        let counted = match (peer.topic(), before) {
-            (Some(topic), Some(before)) => {
-                self.count(peer, self.topics.settled(topic)? - before, [&warm, &answers], connections)?
-            }
-            _ => "no kafka".to_owned(),
-        };
-        server.process.stop()?;
-        let which = format!("round {round} {connections} connections {peer}");
-        report(&which, &answers, &used, &counted);
+        if let Some(topic) = peer.topic() {
+            self.topics.settled(topic)?;
+            self.topics.empty(topic)?;
+        }
+        report(&format!("round {round} {connections} connections {peer}"), &answers, &used);
+        tried.loads.push(answers);
         Ok(Run {
             rate: answers.rate(),
             server_micros: used.server.micros_each(answers.stored),
@@ -145,8 +150,12 @@ impl Bench<'_> {
         })
     }
 
-    /// Every 2xx is a record, and every further record was in flight when a load was cut off.
-    fn count(&self, peer: Peer, stored: u64, loads: [&Answers; 2], connections: usize) -> Result<String, BenchError> {
+    /// Stops the peer. Every 2xx is a record, and every further record was in flight when a load was cut off.
+    fn count(&self, tried: Tried, connections: usize) -> Result<(), BenchError> {
+        let Tried { peer, server, before, loads } = tried;
+        server.process.stop()?;
+        let Some(topic) = peer.topic() else { return Ok(()) };
+        let stored = self.topics.settled(topic)? - before;
         let answered = loads.iter().map(|load| load.stored).sum();
         let in_flight = u64::try_from(loads.len() * connections).unwrap_or(u64::MAX);
         let failed: u64 = loads.iter().map(|load| load.failed).sum();
@@ -154,7 +163,11 @@ impl Bench<'_> {
         if stored < answered || stored > answered + in_flight + failed {
             return Err(BenchError::Miscounted { peer: peer.to_string(), answered, stored, in_flight });
         }
-        Ok(format!("2xx {answered} kafka {stored} (+{} in flight) failed {failed}", stored - answered))
+        println!(
+            "{connections} connections {peer}: 2xx {answered}, in kafka {stored} (+{} in flight when a load was cut), failed {failed}",
+            stored - answered
+        );
+        Ok(())
     }
 
     /// The cheaper of the lingers.
@@ -187,6 +200,15 @@ impl Bench<'_> {
     }
 }
 
+/// A peer that serves, and the loads it had.
+struct Tried {
+    peer: Peer,
+    server: Server,
+    /// What its topic had when it started.
+    before: u64,
+    loads: Vec<Answers>,
+}
+
 /// CPU while a load ran.
 struct Used {
     server: CpuSeconds,
@@ -194,17 +216,18 @@ struct Used {
     all: CpuSeconds,
 }
 
-fn report(which: &str, answers: &Answers, used: &Used, counted: &str) {
+fn report(which: &str, answers: &Answers, used: &Used) {
     let each = |cpu: CpuSeconds| cpu.micros_each(answers.stored);
     let others = (used.all - used.server - used.broker - answers.cpu).0.max(0.0) / answers.seconds;
     println!(
         "{which}: {:.0}/s p50 {:.1} ms p99 {:.1} ms, \
-         cpu us/request: server {:.1} broker {:.1} load {:.1}, cores used by others {others:.2}; {counted}",
+         cpu us/request: server {:.1} broker {:.1} load {:.1}, cores used by others {others:.2}; failed {}",
         answers.rate(),
         answers.p50_ms,
         answers.p99_ms,
         each(used.server),
         each(used.broker),
         each(answers.cpu),
+        answers.failed,
     );
 }

@@ -44,7 +44,8 @@ impl Peer {
     pub const fn topic(self) -> Option<&'static str> {
         match self {
             Self::Edge => Some("hooks.github"),
-            Self::Naive { .. } => Some("naive.github"),
+            Self::Naive { linger_ms: 0 } => Some("naive.github"),
+            Self::Naive { .. } => Some("naive-lingering.github"),
             Self::Signatures => None,
         }
     }
@@ -66,7 +67,7 @@ impl Peer {
             }
             Self::Naive { linger_ms } => {
                 let mut naive = sibling("naive")?;
-                naive.args(["--broker", address, "--topic", "naive.github", "--secret", SECRET]);
+                naive.args(["--broker", address, "--secret", SECRET, "--topic", self.topic().unwrap_or_default()]);
                 naive.args(["--linger-ms", &linger_ms.to_string()]);
                 naive
             }

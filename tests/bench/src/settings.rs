@@ -24,9 +24,9 @@ pub const KEYS: usize = 1000;
 #[command(name = "bench", version)]
 pub struct Arguments {
     /// How many interleaved rounds; every figure is their median.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
-    /// Short runs and three rounds: to see that it works, not to compare.
+    /// Few and short rounds: to see that it works, not to compare.
     #[arg(long)]
     quick: bool,
     /// Only the figures whose names begin so, such as `edge_vs_naive_64` or `sdk`.
@@ -58,7 +58,7 @@ impl From<Arguments> for Settings {
         let seconds = Duration::from_secs;
         if quick {
             return Self {
-                rounds: rounds.min(3),
+                rounds: rounds.min(5),
                 broker_warm_up: seconds(4),
                 warm_up: seconds(1),
                 measured: seconds(1),
@@ -70,9 +70,9 @@ impl From<Arguments> for Settings {
         Self {
             rounds,
             broker_warm_up: seconds(15),
-            warm_up: seconds(2),
-            measured: seconds(8),
-            produced: 200_000,
+            warm_up: seconds(4),
+            measured: seconds(2),
+            produced: 100_000,
             consumed: 200_000,
             only,
         }
