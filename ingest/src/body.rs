@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
 use crate::admit::Permit;
+use crate::deadline::{Elapsed, Phase};
 use crate::outcome::Outcome;
 
 /// How large, how long and how slow a body may be.
@@ -22,6 +23,16 @@ pub struct Pace {
     pub grace: Duration,
     /// The lowest lasting rate, in bytes a second.
     pub rate: u64,
+}
+
+/// A body's pace, measured on its connection.
+pub struct Clocked<'a> {
+    /// How large, how long and how slow it may be.
+    pub pace: Pace,
+    /// When the request began.
+    pub start: Instant,
+    /// The connection's phase, which ends waits.
+    pub phase: &'a Phase,
 }
 
 /// A body that was read whole.
@@ -46,8 +57,7 @@ impl Pace {
 /// The [`Outcome`] that ends the request: too large, too slow, gone, or no room for it.
 pub async fn read<B>(
     mut body: B,
-    pace: Pace,
-    start: Instant,
+    clocked: &Clocked<'_>,
     permit: &mut Permit,
     verifier: &mut Verifier<'_>,
 ) -> Result<Read, Outcome>
@@ -57,9 +67,9 @@ where
     let mut sha256 = Sha256::new();
     let mut pieces = Pieces::default();
     loop {
-        let deadline = pace.deadline(start, pieces.length);
-        let frame = match tokio::time::timeout_at(deadline.into(), body.frame()).await {
-            Err(_elapsed) => return Err(Outcome::SlowClient),
+        let deadline = clocked.pace.deadline(clocked.start, pieces.length);
+        let frame = match clocked.phase.within(deadline, body.frame()).await {
+            Err(Elapsed) => return Err(Outcome::SlowClient),
             Ok(None) => break,
             Ok(Some(Err(_gone))) => return Err(Outcome::ClientGone),
             Ok(Some(Ok(frame))) => frame,
@@ -67,7 +77,7 @@ where
         // Trailers are no part of the body.
         let Ok(piece) = frame.into_data() else { continue };
         let length = pieces.length + piece.len();
-        if length > pace.max_bytes {
+        if length > clocked.pace.max_bytes {
             return Err(Outcome::BodyTooLarge);
         }
         if length > permit.size() && !permit.grow(length - permit.size()) {

@@ -1,25 +1,28 @@
-//! A connection's deadlines, kept by one lazy timer: a request costs a few stores, not a timer.
+//! Deadlines without timers: what a connection and its request do next has a deadline, kept in a few atomics, and one task looks at
+//! the deadlines of all connections. A request costs a few stores; a timer armed and disarmed for each wait is a tenth of its CPU.
 //!
 //! A connection is always in one phase, and each phase has a length:
 //!
 //! ```text
 //!  Opened ──first byte──▶ Head ──headers whole──▶ Busy ──answer written──▶ Idle ──first byte──▶ Head …
-//!  5 s                    10 s                    none: the body's and       75 s
-//!                                                 the log's own deadlines
+//!  5 s                    10 s                    none: a wait's own         75 s
+//!                                                 deadline, see `within`
 //! ```
 //!
-//! In any phase, an answer that the client leaves unread has the write deadline. When a deadline passes, the connection is closed.
+//! In any phase, an answer that the client leaves unread has the write deadline. When a phase's deadline passes, the connection is
+//! closed; when a wait's does, the wait ends.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures_util::task::AtomicWaker;
 
-/// How long each phase may last.
+/// How long things may last.
 #[derive(Debug, Clone, Copy)]
 pub struct Lengths {
     /// From the connection to its first byte.
@@ -30,6 +33,8 @@ pub struct Lengths {
     pub idle: Duration,
     /// With an answer unread.
     pub write: Duration,
+    /// The shortest wait of a request: no deadline given to [`Phase::within`] is nearer when the wait's cause begins.
+    pub wait: Duration,
 }
 
 /// Why a connection was closed: the metric's label.
@@ -58,34 +63,147 @@ impl Passed {
     }
 }
 
+/// What a connection's task is to do beside serving it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Finish what is in hand and close.
+    Drain,
+    /// Close now.
+    Close(Passed),
+}
+
+/// A wait's deadline passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed;
+
+/// The deadlines of all open connections.
+pub struct Deadlines {
+    lengths: Lengths,
+    epoch: Instant,
+    is_draining: AtomicBool,
+    open: Mutex<HashMap<u64, Arc<Phase>>>,
+    opened: AtomicU64,
+}
+
+/// An open connection's place among the deadlines, given back when dropped.
+pub struct Open {
+    deadlines: Arc<Deadlines>,
+    number: u64,
+    phase: Arc<Phase>,
+}
+
+impl Deadlines {
+    /// No connections yet.
+    #[must_use]
+    pub fn new(lengths: Lengths) -> Arc<Self> {
+        let (epoch, is_draining) = (Instant::now(), AtomicBool::new(false));
+        Arc::new(Self { lengths, epoch, is_draining, open: Mutex::default(), opened: AtomicU64::new(0) })
+    }
+
+    /// A connection that was just opened.
+    #[must_use]
+    pub fn open(self: &Arc<Self>) -> Open {
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        let phase = Arc::new(Phase::opened(self.lengths, self.epoch));
+        self.locked().insert(number, Arc::clone(&phase));
+        // Looked at after the insertion: whoever drains sees either the connection or has said so before.
+        phase.is_draining.store(self.is_draining.load(Ordering::SeqCst), Ordering::SeqCst);
+        Open { deadlines: Arc::clone(self), number, phase }
+    }
+
+    /// Tells every connection to drain, also those that are still to be opened.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::SeqCst);
+        for phase in self.locked().values() {
+            phase.is_draining.store(true, Ordering::SeqCst);
+            phase.task.wake();
+        }
+    }
+
+    /// Looks at all deadlines whenever one may have passed. Never returns.
+    pub async fn watch(&self) {
+        loop {
+            // A deadline that is set from now on is at least so far away.
+            let mut wait = self.lengths.shortest();
+            let now = Duration::from_millis(millis_since(self.epoch));
+            for phase in self.locked().values() {
+                match phase.next_due() {
+                    Some(due) if due <= now => {
+                        phase.is_due.store(true, Ordering::SeqCst);
+                        phase.task.wake();
+                    }
+                    Some(due) => wait = wait.min(due - now),
+                    None => {}
+                }
+            }
+            tokio::time::sleep(wait.max(Self::FINEST)).await;
+        }
+    }
+
+    /// A look at thousands of connections is not for every millisecond.
+    const FINEST: Duration = Duration::from_millis(10);
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<u64, Arc<Phase>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.deadlines.locked().remove(&self.number);
+    }
+}
+
+impl Open {
+    /// The connection's phase.
+    #[must_use]
+    pub fn phase(&self) -> &Arc<Phase> {
+        &self.phase
+    }
+}
+
+impl Lengths {
+    fn shortest(&self) -> Duration {
+        let all = [self.first_byte, self.headers, self.idle, self.write, self.wait];
+        all.into_iter().min().unwrap_or_default()
+    }
+}
+
 const OPENED: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
 const IDLE: u8 = 3;
 
-/// Where a connection stands, shared by its socket, its requests and its timer.
-#[derive(Debug)]
+/// Where a connection stands, shared by its socket, its requests and those who look at it. Moments are milliseconds after the epoch.
 pub struct Phase {
     lengths: Lengths,
-    opened: Instant,
+    epoch: Instant,
     phase: AtomicU8,
-    /// Milliseconds after `opened` at which the phase began.
+    /// When the phase began.
     since: AtomicU64,
-    /// Milliseconds after `opened`, plus one, since which a write waits; 0 when none does.
+    /// When a write began to wait, plus one; 0 when none does.
     blocked: AtomicU64,
+    /// When the request's wait is over, plus one; 0 when it does not wait.
+    wait_ends: AtomicU64,
+    /// Some deadline seems to have passed.
+    is_due: AtomicBool,
+    is_draining: AtomicBool,
+    task: AtomicWaker,
 }
 
 impl Phase {
-    /// A connection that was just opened.
-    #[must_use]
-    pub fn opened(lengths: Lengths) -> Arc<Self> {
-        Arc::new(Self {
+    fn opened(lengths: Lengths, epoch: Instant) -> Self {
+        Self {
             lengths,
-            opened: Instant::now(),
+            epoch,
             phase: AtomicU8::new(OPENED),
-            since: AtomicU64::new(0),
+            since: AtomicU64::new(millis_since(epoch)),
             blocked: AtomicU64::new(0),
-        })
+            wait_ends: AtomicU64::new(0),
+            is_due: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+        }
     }
 
     /// The request's headers are whole.
@@ -98,121 +216,170 @@ impl Phase {
         self.enter(IDLE);
     }
 
-    /// Waits until a deadline passes. Never returns for a connection that keeps them all.
-    pub async fn watch(&self) -> Passed {
-        loop {
-            match self.next() {
-                Ok(wait) => tokio::time::sleep(wait).await,
-                Err(passed) => return passed,
+    /// Waits for `future` until `deadline`. One wait of a request at a time, on the connection's own task.
+    ///
+    /// # Errors
+    /// [`Elapsed`] when the deadline passes first.
+    pub async fn within<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+        let ends = deadline.saturating_duration_since(self.epoch).as_millis();
+        let mut future = pin!(future);
+        let waited = poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
             }
+            // Rounded up: never early.
+            self.wait_ends.store(u64::try_from(ends).unwrap_or(u64::MAX - 2) + 2, Ordering::Relaxed);
+            let is_over = self.is_due.load(Ordering::SeqCst) && Instant::now() >= deadline;
+            if is_over { Poll::Ready(Err(Elapsed)) } else { Poll::Pending }
+        });
+        let waited = waited.await;
+        self.wait_ends.store(0, Ordering::Relaxed);
+        waited
+    }
+
+    /// What the connection's task is to do now, after it has served what it could. It is woken when there is something.
+    pub fn told(&self, is_drained: bool) -> Option<Told> {
+        if !is_drained && self.is_draining.load(Ordering::SeqCst) {
+            return Some(Told::Drain);
         }
+        if !self.is_due.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.is_due.store(false, Ordering::SeqCst);
+        let now = Duration::from_millis(millis_since(self.epoch));
+        if self.wait_due().is_some_and(|due| due <= now) {
+            // It was said after the request had looked: it has to look again.
+            self.is_due.store(true, Ordering::SeqCst);
+            self.task.wake();
+        }
+        // Looked at again: what was due may have come just now.
+        self.connection_due().filter(|&(due, _)| due <= now).map(|(_, passed)| Told::Close(passed))
+    }
+
+    /// Has the task of `cx` woken when [`Phase::told`] has something new.
+    pub fn wake(&self, cx: &Context<'_>) {
+        self.task.register(cx.waker());
     }
 
     fn enter(&self, phase: u8) {
-        self.since.store(self.now_ms(), Ordering::Relaxed);
+        self.since.store(millis_since(self.epoch), Ordering::Relaxed);
         self.phase.store(phase, Ordering::Relaxed);
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
     /// Bytes came in.
-    fn read(&self) {
+    pub(crate) fn read(&self) {
         if matches!(self.phase.load(Ordering::Relaxed), OPENED | IDLE) {
             self.enter(HEAD);
         }
     }
 
-    fn wrote(&self, progress: bool) {
+    /// A write was tried, with or without progress.
+    pub(crate) fn wrote(&self, progress: bool) {
         if progress {
             self.blocked.store(0, Ordering::Relaxed);
         } else if self.blocked.load(Ordering::Relaxed) == 0 {
-            self.blocked.store(self.now_ms() + 1, Ordering::Relaxed);
+            self.blocked.store(millis_since(self.epoch) + 1, Ordering::Relaxed);
         }
     }
 
-    /// How long to wait before looking again, or what has passed.
-    fn next(&self) -> Result<Duration, Passed> {
-        let now = Duration::from_millis(self.now_ms());
-        let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
+    /// The connection's next deadline.
+    fn connection_due(&self) -> Option<(Duration, Passed)> {
+        let moment = |at: &AtomicU64| at.load(Ordering::Relaxed);
+        let since = Duration::from_millis(moment(&self.since));
         let phase = match self.phase.load(Ordering::Relaxed) {
             OPENED => Some((since + self.lengths.first_byte, Passed::FirstByte)),
             HEAD => Some((since + self.lengths.headers, Passed::Headers)),
             IDLE => Some((since + self.lengths.idle, Passed::Idle)),
             _ => None,
         };
-        let blocked = self.blocked.load(Ordering::Relaxed).checked_sub(1);
+        let blocked = moment(&self.blocked).checked_sub(1);
         let write = blocked.map(|at| (Duration::from_millis(at) + self.lengths.write, Passed::Write));
-        let due = [phase, write].into_iter().flatten().min_by_key(|&(at, _)| at);
-        if let Some((at, passed)) = due
-            && at <= now
-        {
-            return Err(passed);
-        }
-        // A phase that begins while we sleep may be shorter than what is left of this one: look at least that often.
-        let shortest = [self.lengths.first_byte, self.lengths.headers, self.lengths.idle, self.lengths.write];
-        let shortest = shortest.into_iter().min().unwrap_or_default().max(Duration::from_millis(10));
-        Ok(due.map_or(shortest, |(at, _)| at.saturating_sub(now).min(shortest)))
+        [phase, write].into_iter().flatten().min_by_key(|&(due, _)| due)
+    }
+
+    fn wait_due(&self) -> Option<Duration> {
+        self.wait_ends.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_millis)
+    }
+
+    /// The next deadline of the connection or of its request's wait.
+    fn next_due(&self) -> Option<Duration> {
+        let connection = self.connection_due().map(|(due, _)| due);
+        [self.wait_due(), connection].into_iter().flatten().min()
     }
 }
 
-/// A socket that tells its connection's [`Phase`] what it does.
-pub struct Watched<S> {
-    socket: S,
-    phase: Arc<Phase>,
+fn millis_since(epoch: Instant) -> u64 {
+    u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-impl<S> Watched<S> {
-    /// Watches the socket.
-    pub fn new(socket: S, phase: Arc<Phase>) -> Self {
-        Self { socket, phase }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.phase.read();
-        }
-        polled
-    }
-}
+    const LENGTHS: Lengths = Lengths {
+        first_byte: Duration::from_millis(50),
+        headers: Duration::from_secs(60),
+        idle: Duration::from_secs(60),
+        write: Duration::from_secs(60),
+        wait: Duration::from_millis(50),
+    };
 
-impl<S: AsyncWrite + Unpin> Watched<S> {
-    fn note<T>(&self, polled: Poll<T>) -> Poll<T> {
-        self.phase.wrote(polled.is_ready());
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.note(polled)
+    /// A connection's task that serves nothing: what it is told.
+    async fn serve(phase: &Phase, is_drained: bool) -> Told {
+        poll_fn(|cx| {
+            phase.wake(cx);
+            phase.told(is_drained).map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, bytes);
-        self.note(polled)
+    fn watched() -> Arc<Deadlines> {
+        let deadlines = Deadlines::new(LENGTHS);
+        let watching = Arc::clone(&deadlines);
+        tokio::spawn(async move { watching.watch().await });
+        deadlines
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+    #[tokio::test]
+    async fn a_phase_that_lasts_too_long_closes_the_connection_and_one_that_went_on_does_not() {
+        let deadlines = watched();
+        let (silent, busy) = (deadlines.open(), deadlines.open());
+        busy.phase().read();
+        busy.phase().busy();
+        assert_eq!(serve(silent.phase(), false).await, Told::Close(Passed::FirstByte));
+        assert_eq!(busy.phase().told(false), None);
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.socket).poll_flush(cx);
-        self.note(polled)
+    #[tokio::test]
+    async fn a_wait_ends_at_its_deadline_and_not_before() {
+        let deadlines = watched();
+        let open = deadlines.open();
+        open.phase().busy();
+        let start = Instant::now();
+        let phase = open.phase();
+        let mut wait = pin!(phase.within(start + LENGTHS.wait, std::future::pending::<()>()));
+        let waited = poll_fn(|cx| {
+            phase.wake(cx);
+            let polled = wait.as_mut().poll(cx);
+            assert_eq!(phase.told(false), None, "the connection itself has no deadline now");
+            polled
+        });
+        assert_eq!(waited.await, Err(Elapsed));
+        assert!(start.elapsed() >= LENGTHS.wait);
+        assert_eq!(open.phase().within(start, async { 7 }).await, Ok(7), "what is there is taken, however late");
+        assert_eq!(open.phase().next_due(), None);
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+    #[tokio::test]
+    async fn connections_that_are_open_and_those_to_come_are_told_to_drain() {
+        let deadlines = Deadlines::new(LENGTHS);
+        let before = deadlines.open();
+        deadlines.drain();
+        let after = deadlines.open();
+        assert_eq!(serve(before.phase(), false).await, Told::Drain);
+        assert_eq!(serve(after.phase(), false).await, Told::Drain);
+        assert_eq!(after.phase().told(true), None, "once is enough");
+        drop((before, after));
+        assert!(deadlines.locked().is_empty());
     }
 }

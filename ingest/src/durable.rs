@@ -4,13 +4,14 @@
 //! the log and a local spool: whatever is added here, [`Durable`] stays the only proof that an answer may say "stored".
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hooklog_kafka::{Append, AppendError, ErrorKind, Outgoing};
 use hooklog_process::failpoint;
 use hooklog_process::metrics::Histogram;
 use hooklog_schemas::Position;
 
+use crate::deadline::{Elapsed, Phase};
 use crate::outcome::Outcome;
 
 /// Where a record is stored. Nothing but an acknowledgement makes one.
@@ -45,13 +46,13 @@ impl Store {
         Self { log, deadline, seconds }
     }
 
-    /// Stores the record.
+    /// Stores the record of a request on the connection of `phase`.
     ///
     /// After a deadline the record may still reach the log: the answer is "unknown, retry", and the retry has the same dedupe id.
     ///
     /// # Errors
     /// The [`Outcome`] that ends the request.
-    pub async fn store(&self, record: Outgoing<'_>) -> Result<Durable, Outcome> {
+    pub async fn store(&self, record: Outgoing<'_>, phase: &Phase) -> Result<Durable, Outcome> {
         let timer = self.seconds.start_timer();
         let topic = record.topic;
         let refused = |error: &AppendError| {
@@ -60,7 +61,7 @@ impl Store {
         };
         let delivery = self.log.append(record).map_err(|error| refused(&error))?;
         failpoint::hit("edge.enqueued");
-        let report = tokio::time::timeout(self.deadline, delivery).await;
+        let report = phase.within(Instant::now() + self.deadline, delivery).await;
         match report {
             Ok(Ok(position)) => {
                 timer.observe_duration();
@@ -68,7 +69,7 @@ impl Store {
                 Ok(Durable::Log(position))
             }
             Ok(Err(error)) => Err(refused(&error)),
-            Err(_elapsed) => Err(Outcome::LogAway),
+            Err(Elapsed) => Err(Outcome::LogAway),
         }
     }
 }

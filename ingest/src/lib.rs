@@ -1,6 +1,6 @@
 //! The edge: takes webhooks from providers and answers 2xx only for what is stored.
 //!
-//! A request's way through this crate: [`listen`] accepts its connection, [`receive`] takes it
+//! A request's way through this crate: [`listen`] accepts its connection (its [`socket`] keeps the [`deadline`]s), [`receive`] takes it
 //! through its steps — [`source`] it belongs to, [`admit`] it within the limits, read its [`body`] while it is hashed and verified, [`identify`] the event,
 //! [`seal`] the record, make it [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
 //! [`config`] says how, [`edge`] puts it together, [`run`] gives it a process, [`metrics`] counts.
@@ -12,6 +12,7 @@ pub mod config;
 pub mod source;
 pub mod listen;
 pub mod deadline;
+pub mod socket;
 pub mod receive;
 pub mod admit;
 pub mod body;

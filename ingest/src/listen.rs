@@ -4,10 +4,12 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::response::Response;
@@ -21,10 +23,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::admit::{Permit, Room};
 use crate::config::Config;
-use crate::deadline::{Lengths, Phase, Watched};
+use crate::deadline::{Deadlines, Lengths, Told};
 use crate::edge::Edge;
 use crate::outcome::Outcome;
-use crate::receive::receive;
+use crate::receive::{Client, receive};
+use crate::socket::Watched;
 
 /// What a connection over the limit hears. It has sent nothing yet, so a retry is safe.
 const FULL: &[u8] =
@@ -40,6 +43,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(listener: TcpListener, edge: Arc<Edge>, config: &Config) -> io::Result<()> {
     let server = Arc::new(Server::new(edge, config));
     let tasks = TaskTracker::new();
+    let watch = tokio::spawn({
+        let deadlines = Arc::clone(&server.deadlines);
+        async move { deadlines.watch().await }
+    });
     let mut looks = tokio::time::interval(GAUGES_EVERY);
     loop {
         let accepted = tokio::select! {
@@ -62,10 +69,12 @@ pub async fn serve(listener: TcpListener, edge: Arc<Edge>, config: &Config) -> i
         }
     }
     drop(listener);
+    server.deadlines.drain();
     tasks.close();
     if tokio::time::timeout(config.drain.0, tasks.wait()).await.is_err() {
         tracing::warn!(connections = tasks.len(), "the drain took too long, connections are cut");
     }
+    watch.abort();
     Ok(())
 }
 
@@ -76,7 +85,7 @@ struct Server {
     edge: Arc<Edge>,
     connections: Arc<Room>,
     addresses: Addresses,
-    lengths: Lengths,
+    deadlines: Arc<Deadlines>,
     http: http1::Builder,
 }
 
@@ -96,12 +105,7 @@ impl Server {
         Self {
             connections: Room::of(config.limits.connections),
             addresses: Addresses::new(config.limits.connections_per_address),
-            lengths: Lengths {
-                first_byte: config.timeouts.first_byte.0,
-                headers: config.timeouts.headers.0,
-                idle: config.timeouts.idle.0,
-                write: config.timeouts.write.0,
-            },
+            deadlines: Deadlines::new(lengths(config)),
             edge,
             http,
         }
@@ -120,34 +124,41 @@ impl Server {
 
     /// All requests of one connection.
     async fn exchange(&self, stream: TcpStream, peer: SocketAddr) {
-        let phase = Phase::opened(self.lengths);
+        let open = self.deadlines.open();
+        let phase = open.phase();
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
             phase.busy();
             async {
-                let response: Result<Response, Infallible> = Ok(receive(&self.edge, peer.ip(), request).await);
+                let client = Client { address: peer.ip(), phase };
+                let response: Result<Response, Infallible> = Ok(receive(&self.edge, client, request).await);
                 phase.answered();
                 hooklog_process::failpoint::hit("edge.after-answer");
                 response
             }
         });
-        let io = TokioIo::new(Watched::new(stream, Arc::clone(&phase)));
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(phase)));
         let mut connection = pin!(self.http.serve_connection(io, service));
-        let mut draining = false;
-        let ended = loop {
-            tokio::select! {
-                ended = connection.as_mut() => break ended,
-                passed = phase.watch() => {
-                    self.closed(passed.label());
-                    return;
+        let mut is_drained = false;
+        let ended = poll_fn(|cx| {
+            phase.wake(cx);
+            loop {
+                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(Ok(ended));
                 }
-                () = self.edge.shutdown.requested(), if !draining => {
-                    draining = true;
-                    connection.as_mut().graceful_shutdown();
+                match phase.told(is_drained) {
+                    None => return Poll::Pending,
+                    Some(Told::Close(passed)) => return Poll::Ready(Err(passed)),
+                    Some(Told::Drain) => {
+                        is_drained = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
                 }
             }
-        };
-        if let Err(error) = ended {
-            self.failed(&error);
+        });
+        match ended.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.failed(&error),
+            Err(passed) => self.closed(passed.label()),
         }
     }
 
@@ -178,6 +189,17 @@ impl Server {
         gauge("connections", &self.connections);
         gauge("requests", &self.edge.requests);
         gauge("body_bytes", &self.edge.body_bytes);
+    }
+}
+
+fn lengths(config: &Config) -> Lengths {
+    let timeouts = &config.timeouts;
+    Lengths {
+        first_byte: timeouts.first_byte.0,
+        headers: timeouts.headers.0,
+        idle: timeouts.idle.0,
+        write: timeouts.write.0,
+        wait: timeouts.body.0.min(timeouts.body_grace.0).min(config.kafka.append_deadline.0),
     }
 }
 

@@ -13,7 +13,8 @@ use http::{HeaderMap, Method, Request, header};
 use http_body::Body;
 
 use crate::admit::Permit;
-use crate::body::{self, Pace};
+use crate::body::{self, Clocked, Pace};
+use crate::deadline::Phase;
 use crate::durable::Durable;
 use crate::edge::Edge;
 use crate::identify::identify;
@@ -21,6 +22,15 @@ use crate::outcome::Outcome;
 use crate::respond;
 use crate::seal::{Verified, seal, trace};
 use crate::source::Source;
+
+/// Who sends, and where the connection stands.
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    /// The client's address.
+    pub address: IpAddr,
+    /// The connection's phase, which ends waits at their deadlines.
+    pub phase: &'a Phase,
+}
 
 /// A request that ended well.
 enum Done {
@@ -30,7 +40,7 @@ enum Done {
 
 /// Takes one request to its one outcome. There is one path, `/in/{source}`, and it takes every method itself, so that a wrong one
 /// ends in an outcome too: a router would have nothing to choose.
-pub async fn receive<B>(edge: &Edge, peer: IpAddr, request: Request<B>) -> Response
+pub async fn receive<B>(edge: &Edge, client: Client<'_>, request: Request<B>) -> Response
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -39,7 +49,7 @@ where
     let Some(source) = source else {
         return edge.end(None, start, Outcome::UnknownSource);
     };
-    let response = match take(edge, &source, peer, request, start).await {
+    let response = match take(edge, &source, client, request, start).await {
         Ok(Done::Stored(durable)) => {
             edge.note(Some(&source), start, Outcome::Appended);
             respond::stored(&durable, &source.scheme.reply)
@@ -57,21 +67,21 @@ where
 async fn take<B>(
     edge: &Edge,
     source: &Source,
-    peer: IpAddr,
+    client: Client<'_>,
     request: Request<B>,
     start: Instant,
 ) -> Result<Done, Outcome>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (_in_flight, mut bytes) = admit(edge, source, peer, &request, start)?;
+    let (_in_flight, mut bytes) = admit(edge, source, client.address, &request, start)?;
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let head = Head { method: parts.method.as_str(), path_and_query: target, headers: &parts.headers };
     let now = UnixMillis(edge.clock.now_ms());
     let mut verifier = source.scheme.begin(&source.keys, head, now).map_err(Outcome::Unverified)?;
     let pace = Pace { max_bytes: source.max_body, ..edge.pace };
-    let read = body::read(body, pace, start, &mut bytes, &mut verifier).await?;
+    let read = body::read(body, &Clocked { pace, start, phase: client.phase }, &mut bytes, &mut verifier).await?;
     let proof = verifier.finish().map_err(Outcome::Unverified)?;
     failpoint::hit("edge.verified");
     if let Some(answer) = answer(&source.scheme, &read.bytes) {
@@ -100,7 +110,7 @@ where
         headers: &headers,
         timestamp: Some(received_at),
     };
-    let durable = edge.store.store(record).await?;
+    let durable = edge.store.store(record, client.phase).await?;
     edge.count_body(source, length);
     Ok(Done::Stored(durable))
 }
