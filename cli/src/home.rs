@@ -35,8 +35,10 @@ pub struct Held {
 pub struct Running {
     /// The edge's base URL.
     pub ingest: String,
-    /// The base URL of probes and metrics.
+    /// The base URL of the edge's probes and metrics.
     pub admin: String,
+    /// The base URL of the consumers' probes and metrics.
+    pub consumers: String,
     /// The broker, `HOST:PORT`.
     pub bootstrap: String,
     /// The sandbox payment API's base URL.
@@ -238,6 +240,7 @@ mod tests {
         Running {
             ingest: "http://127.0.0.1:1".to_owned(),
             admin: "http://127.0.0.1:2".to_owned(),
+            consumers: "http://127.0.0.1:3".to_owned(),
             bootstrap: "127.0.0.1:3".to_owned(),
             payments: "http://127.0.0.1:4".to_owned(),
             data_dir: "/d".into(),

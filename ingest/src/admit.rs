@@ -35,6 +35,12 @@ impl Room {
         permit.grow(size).then_some(permit)
     }
 
+    /// How much may be in hand.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// How much is in hand.
     #[must_use]
     pub fn taken(&self) -> usize {

@@ -42,6 +42,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// None today: a refused connection is logged and survived.
 pub async fn serve(listener: TcpListener, edge: Arc<Edge>, config: &Config) -> io::Result<()> {
     let server = Arc::new(Server::new(edge, config));
+    server.show();
     let tasks = TaskTracker::new();
     let watch = tokio::spawn({
         let deadlines = Arc::clone(&server.deadlines);
@@ -183,8 +184,9 @@ impl Server {
 
     fn show(&self) {
         let gauge = |what: &str, room: &Room| {
-            let taken = i64::try_from(room.taken()).unwrap_or(i64::MAX);
-            self.edge.metrics.in_hand.with_label_values(&[what]).set(taken);
+            let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+            self.edge.metrics.in_hand.with_label_values(&[what]).set(number(room.taken()));
+            self.edge.metrics.limit.with_label_values(&[what]).set(number(room.limit()));
         };
         gauge("connections", &self.connections);
         gauge("requests", &self.edge.requests);

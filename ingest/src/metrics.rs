@@ -52,6 +52,14 @@ pub const IN_HAND: Def = Def {
     help: "What is in hand now: connections, requests, body bytes; each has a limit.",
 };
 
+/// How much may be in hand.
+pub const LIMIT: Def = Def {
+    name: "hooklog_ingest_limit",
+    kind: Kind::Gauge,
+    labels: &["what"],
+    help: "How much may be in hand: connections, requests, body bytes, as configured.",
+};
+
 /// Connections closed for a reason.
 pub const CLOSED: Def = Def {
     name: "hooklog_ingest_connections_closed_total",
@@ -70,7 +78,7 @@ pub const OPEN_SOURCES: Def = Def {
 
 /// Everything the edge counts.
 pub const CATALOGUE: &[Def] =
-    &[REQUESTS, REJECTIONS, REQUEST_SECONDS, APPEND_SECONDS, BODY_BYTES, IN_HAND, CLOSED, OPEN_SOURCES];
+    &[REQUESTS, REJECTIONS, REQUEST_SECONDS, APPEND_SECONDS, BODY_BYTES, IN_HAND, LIMIT, CLOSED, OPEN_SOURCES];
 
 /// The edge's metrics.
 #[derive(Clone)]
@@ -87,6 +95,8 @@ pub struct Metrics {
     pub body_bytes: IntCounterVec,
     /// See [`IN_HAND`].
     pub in_hand: IntGaugeVec,
+    /// See [`LIMIT`].
+    pub limit: IntGaugeVec,
     /// See [`CLOSED`].
     pub closed: IntCounterVec,
     /// See [`OPEN_SOURCES`].
@@ -106,6 +116,7 @@ impl Metrics {
             append_seconds: histogram(registry, &APPEND_SECONDS)?,
             body_bytes: counter(registry, &BODY_BYTES)?,
             in_hand: gauge(registry, &IN_HAND)?,
+            limit: gauge(registry, &LIMIT)?,
             closed: counter(registry, &CLOSED)?,
             open_sources: gauge(registry, &OPEN_SOURCES)?,
         })

@@ -28,7 +28,7 @@ pub(crate) struct Screen<'a> {
 impl Screen<'_> {
     /// The whole text.
     pub(crate) fn text(&self) -> String {
-        let Running { ingest, admin, bootstrap, payments, data_dir, .. } = self.running;
+        let Running { ingest, admin, consumers, bootstrap, payments, data_dir, .. } = self.running;
         let kafka = match (self.outside_broker, self.moved) {
             (true, _) => "(not ours)",
             (false, true) => "(inside this process; port 9092 is taken)",
@@ -38,6 +38,7 @@ impl Screen<'_> {
             "hooklog dev: everything on one machine, for development and never for production.\n\n\
              \x20 ingest    {ingest}/in/SOURCE\n\
              \x20 admin     {admin}  /metrics /readyz /livez /configz\n\
+             \x20 consumers {consumers}  /metrics /readyz /livez\n\
              \x20 kafka     {bootstrap}  {kafka}\n\
              \x20 payments  {payments}  (a sandbox, charges nobody)\n\
              \x20 data      {}\n\n",

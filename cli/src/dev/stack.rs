@@ -97,7 +97,7 @@ impl Stack {
         let beside = Shutdown::new();
         let payments = sandbox(&beside).await?;
         let (registry, health) = (Registry::new(), Health::new(clock.clone()));
-        consumers_admin(&registry, &health, &beside).await?;
+        let consumers_admin = consumers_admin(&registry, &health, &beside).await?;
         let (sender, reports) = mpsc::channel(REPORTS_LIMIT);
         let told = Reports::to(sender);
         let consumers = Consumers::start(&consumers::Start {
@@ -116,6 +116,7 @@ impl Stack {
             running: Running {
                 ingest: format!("http://{}", edge.ingest()),
                 admin: format!("http://{}", edge.admin()),
+                consumers: format!("http://{consumers_admin}"),
                 bootstrap,
                 payments,
                 data_dir: held.home().root().to_owned(),

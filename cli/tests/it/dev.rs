@@ -74,7 +74,7 @@ fn three_sends_are_one_charge_also_after_a_power_cut() {
 fn everything_is_told_and_found() {
     let (_root, folder) = folder();
     let dev = Dev::start(&folder, &[]);
-    for key in ["ingest", "admin", "bootstrap", "payments", "data_dir", "secrets", "providers", "pid"] {
+    for key in ["ingest", "admin", "consumers", "bootstrap", "payments", "data_dir", "secrets", "providers", "pid"] {
         assert!(!dev.ready[key].is_null(), "{key}");
     }
     let said = hooklog(["dev", "--data-dir", dev.folder.to_str().unwrap(), "--listen", "127.0.0.1:0"]);

@@ -34,6 +34,15 @@ async fn a_long_chunked_body_is_refused_when_it_is_over() {
 }
 
 #[tokio::test]
+async fn the_limits_are_told_beside_what_is_in_hand() {
+    let server = start("[limits]\nconnections = 11\nrequests = 12\nbody_bytes = \"13KiB\"").await;
+    // The gauges are set before the first connection is taken.
+    exchange(&server, &github(b"{}")).await;
+    let limits = ["connections", "requests", "body_bytes"].map(|what| server.limit(what));
+    assert_eq!(limits, [11, 12, 13 * 1024]);
+}
+
+#[tokio::test]
 async fn a_source_may_allow_more_than_the_rest() {
     let server =
         start("[limits]\nmax_body = \"1KiB\"\n[sources.anybody]\nprovider = \"none\"\nmax_body = \"2KiB\"").await;

@@ -106,6 +106,10 @@ impl Server {
         self.sum(&format!("reason=\"{reason}\""), "hooklog_ingest_connections_closed_total")
     }
 
+    pub(crate) fn limit(&self, what: &str) -> u64 {
+        self.sum(&format!("what=\"{what}\""), "hooklog_ingest_limit")
+    }
+
     fn sum(&self, label: &str, name: &str) -> u64 {
         let text = metrics::text(&self.registry).unwrap();
         let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));

@@ -3,7 +3,7 @@
 mod group;
 mod topics;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hooklog_schemas::{NextOffset, Partition, Timestamp, TopicName};
 use rdkafka::admin::AdminClient;
@@ -19,6 +19,9 @@ use crate::config::Connection;
 use crate::error::{AdminError, ConfigError};
 use crate::log_lines;
 use crate::reader::{Committed, Watermarks};
+
+/// How long the library is asked for the cluster's id at a time.
+const CLUSTER_ID_SLICE: Duration = Duration::from_millis(500);
 
 /// A connection for questions and changes. Use it on a thread without an async runtime.
 pub struct Admin {
@@ -68,7 +71,15 @@ impl Admin {
     /// # Errors
     /// [`AdminError::Unreachable`]
     pub fn cluster_id(&self, within: Duration) -> Result<String, AdminError> {
-        let id = self.consumer.client().fetch_cluster_id(within);
+        // In short slices: the library waits for a change of its brokers' states, and one that came just before is missed.
+        let until = Instant::now() + within;
+        let id = loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let id = self.consumer.client().fetch_cluster_id(left.min(CLUSTER_ID_SLICE));
+            if id.is_some() || left <= CLUSTER_ID_SLICE {
+                break id;
+            }
+        };
         self.drain_logs();
         id.ok_or_else(|| self.unreachable(within, "no cluster id"))
     }
