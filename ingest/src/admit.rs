@@ -1,7 +1,6 @@
 //! What is let in: requests and body bytes in hand at once, and a source's share a second. Each limit is given back when its holder
 //! is dropped, so that no way of ending a request can leak it.
 
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,22 +15,22 @@ pub struct Room {
 
 /// Some of a [`Room`], given back when dropped.
 #[derive(Debug)]
-pub struct Permit {
-    room: Arc<Room>,
+pub struct Permit<'a> {
+    room: &'a Room,
     size: usize,
 }
 
 impl Room {
     /// Room for `limit`.
     #[must_use]
-    pub fn of(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, taken: AtomicUsize::new(0) })
+    pub const fn of(limit: usize) -> Self {
+        Self { limit, taken: AtomicUsize::new(0) }
     }
 
     /// Takes `size`, if there is room.
     #[must_use]
-    pub fn take(self: &Arc<Self>, size: usize) -> Option<Permit> {
-        let mut permit = Permit { room: Arc::clone(self), size: 0 };
+    pub fn take(&self, size: usize) -> Option<Permit<'_>> {
+        let mut permit = Permit { room: self, size: 0 };
         permit.grow(size).then_some(permit)
     }
 
@@ -48,7 +47,7 @@ impl Room {
     }
 }
 
-impl Permit {
+impl Permit<'_> {
     /// Takes `more`, if there is room. The permit stays as it is if not.
     #[must_use]
     pub fn grow(&mut self, more: usize) -> bool {
@@ -67,7 +66,7 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.room.taken.fetch_sub(self.size, Ordering::Relaxed);
     }

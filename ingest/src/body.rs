@@ -58,7 +58,7 @@ impl Pace {
 pub async fn read<B>(
     mut body: B,
     clocked: &Clocked<'_>,
-    permit: &mut Permit,
+    permit: &mut Permit<'_>,
     verifier: &mut Verifier<'_>,
 ) -> Result<Read, Outcome>
 where

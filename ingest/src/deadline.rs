@@ -256,6 +256,12 @@ impl Phase {
         self.connection_due().filter(|&(due, _)| due <= now).map(|(_, passed)| Told::Close(passed))
     }
 
+    /// Whether the connection was told to drain.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::SeqCst)
+    }
+
     /// Has the task of `cx` woken when [`Phase::told`] has something new.
     pub fn wake(&self, cx: &Context<'_>) {
         self.task.register(cx.waker());

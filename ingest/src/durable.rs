@@ -53,7 +53,7 @@ impl Store {
     /// # Errors
     /// The [`Outcome`] that ends the request.
     pub async fn store(&self, record: Outgoing<'_>, phase: &Phase) -> Result<Durable, Outcome> {
-        let timer = self.seconds.start_timer();
+        let start = Instant::now();
         let topic = record.topic;
         let refused = |error: &AppendError| {
             tracing::error!(%topic, %error, "the log did not take a record");
@@ -61,10 +61,10 @@ impl Store {
         };
         let delivery = self.log.append(record).map_err(|error| refused(&error))?;
         failpoint::hit("edge.enqueued");
-        let report = phase.within(Instant::now() + self.deadline, delivery).await;
+        let report = phase.within(start + self.deadline, delivery).await;
         match report {
             Ok(Ok(position)) => {
-                timer.observe_duration();
+                self.seconds.observe(start.elapsed().as_secs_f64());
                 failpoint::hit("edge.acked");
                 Ok(Durable::Log(position))
             }

@@ -1,5 +1,6 @@
 //! The edge as one thing: what every request shares, how outcomes are counted and told, how it is started and drained.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,13 +10,13 @@ use hooklog_process::clock::Clock;
 use hooklog_process::metrics::{MetricsError, Registry};
 use hooklog_process::random::Random;
 use hooklog_process::shutdown::Shutdown;
-use hooklog_schemas::Frame;
+use hooklog_schemas::{Frame, SourceName};
 
 use crate::admit::Room;
 use crate::body::Pace;
 use crate::config::{Config, Limits};
 use crate::durable::Store;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Stored};
 use crate::outcome::Outcome;
 use crate::respond::{self, Patience};
 use crate::source::{Source, Sources};
@@ -43,14 +44,15 @@ pub struct Edge {
     pub(crate) sources: Sources,
     pub(crate) limits: Limits,
     pub(crate) pace: Pace,
-    pub(crate) requests: Arc<Room>,
-    pub(crate) body_bytes: Arc<Room>,
+    pub(crate) requests: Room,
+    pub(crate) body_bytes: Room,
     pub(crate) store: Store,
     pub(crate) frame: Frame,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) shutdown: Shutdown,
     pub(crate) metrics: Metrics,
+    stored: HashMap<SourceName, Stored>,
     patience: Patience,
     told: Sampler,
 }
@@ -64,6 +66,8 @@ impl Edge {
         let metrics = Metrics::register(&parts.registry)?;
         let open = parts.sources.iter().filter(|source| source.is_open()).count();
         metrics.open_sources.with_label_values::<&str>(&[]).set(i64::try_from(open).unwrap_or(i64::MAX));
+        let stored =
+            parts.sources.iter().map(|source| (source.name.clone(), metrics.stored(source.name.as_str()))).collect();
         let pace = Pace {
             max_bytes: config.limits.max_body.as_usize(),
             longest: config.timeouts.body.0,
@@ -83,6 +87,7 @@ impl Edge {
             random: parts.random,
             shutdown: parts.shutdown,
             metrics,
+            stored,
             patience: Patience { seconds: config.timeouts.retry_after.0.as_secs().max(1) },
             told: Sampler::default(),
         }))
@@ -119,9 +124,13 @@ impl Edge {
         self.log(name, now, outcome);
     }
 
-    pub(crate) fn count_body(&self, source: &Source, length: usize) {
-        let length = u64::try_from(length).unwrap_or(u64::MAX);
-        self.metrics.body_bytes.with_label_values(&[source.name.as_str()]).inc_by(length);
+    /// Counts and logs a stored webhook of `length` bytes: what [`Edge::note`] does, for the outcome that all the others are rare beside.
+    pub(crate) fn note_stored(&self, source: &Source, start: Instant, length: usize) {
+        let now = self.clock.monotonic();
+        if let Some(stored) = self.stored.get(&source.name) {
+            stored.count(now.saturating_duration_since(start).as_secs_f64(), length);
+        }
+        self.log(source.name.as_str(), now, Outcome::Appended);
     }
 
     /// Whoever can send us requests must not be able to fill our disk with lines about them.

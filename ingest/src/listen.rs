@@ -84,7 +84,7 @@ const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
 struct Server {
     edge: Arc<Edge>,
-    connections: Arc<Room>,
+    connections: Room,
     addresses: Addresses,
     deadlines: Arc<Deadlines>,
     http: http1::Builder,
@@ -174,7 +174,7 @@ impl Server {
         }
     }
 
-    fn place(&self, peer: IpAddr) -> Option<(Permit, Address<'_>)> {
+    fn place(&self, peer: IpAddr) -> Option<(Permit<'_>, Address<'_>)> {
         Some((self.connections.take(1)?, self.addresses.take(peer)?))
     }
 

@@ -1,8 +1,11 @@
 //! What the edge counts. Labels: a source's configured name or `-`, and words from closed lists.
 
 use hooklog_process::metrics::{
-    Def, HistogramVec, IntCounterVec, IntGaugeVec, Kind, MetricsError, Registry, SECONDS, counter, gauge, histogram,
+    Def, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Kind, MetricsError, Registry, SECONDS,
+    counter, gauge, histogram,
 };
+
+use crate::outcome::Outcome;
 
 /// Requests by how they ended.
 pub const REQUESTS: Def = Def {
@@ -80,6 +83,22 @@ pub const OPEN_SOURCES: Def = Def {
 pub const CATALOGUE: &[Def] =
     &[REQUESTS, REJECTIONS, REQUEST_SECONDS, APPEND_SECONDS, BODY_BYTES, IN_HAND, LIMIT, CLOSED, OPEN_SOURCES];
 
+/// What is counted for every webhook of a source that is stored, found once: to look a series up takes locks that all threads share.
+pub struct Stored {
+    appended: IntCounter,
+    seconds: Histogram,
+    body_bytes: IntCounter,
+}
+
+impl Stored {
+    /// One webhook of `length` bytes, stored and answered within `seconds`.
+    pub fn count(&self, seconds: f64, length: usize) {
+        self.appended.inc();
+        self.seconds.observe(seconds);
+        self.body_bytes.inc_by(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+}
+
 /// The edge's metrics.
 #[derive(Clone)]
 pub struct Metrics {
@@ -104,6 +123,16 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// The series of the stored webhooks of a source.
+    #[must_use]
+    pub fn stored(&self, source: &str) -> Stored {
+        Stored {
+            appended: self.requests.with_label_values(&[source, Outcome::Appended.label()]),
+            seconds: self.request_seconds.with_label_values(&[source]),
+            body_bytes: self.body_bytes.with_label_values(&[source]),
+        }
+    }
+
     /// Declares them.
     ///
     /// # Errors

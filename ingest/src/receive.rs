@@ -34,7 +34,7 @@ pub struct Client<'a> {
 
 /// A request that ended well.
 enum Done {
-    Stored(Durable),
+    Stored { durable: Durable, length: usize },
     Handshake(Response),
 }
 
@@ -45,20 +45,20 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let start = edge.clock.monotonic();
-    let source = request.uri().path().strip_prefix("/in/").and_then(|name| edge.sources.find(name)).cloned();
+    let source = request.uri().path().strip_prefix("/in/").and_then(|name| edge.sources.find(name));
     let Some(source) = source else {
         return edge.end(None, start, Outcome::UnknownSource);
     };
-    let response = match take(edge, &source, client, request, start).await {
-        Ok(Done::Stored(durable)) => {
-            edge.note(Some(&source), start, Outcome::Appended);
+    let response = match take(edge, source, client, request, start).await {
+        Ok(Done::Stored { durable, length }) => {
+            edge.note_stored(source, start, length);
             respond::stored(&durable, &source.scheme.reply)
         }
         Ok(Done::Handshake(response)) => {
-            edge.note(Some(&source), start, Outcome::Handshake);
+            edge.note(Some(source), start, Outcome::Handshake);
             response
         }
-        Err(outcome) => edge.end(Some(&source), start, outcome),
+        Err(outcome) => edge.end(Some(source), start, outcome),
     };
     failpoint::hit("edge.before-answer");
     response
@@ -74,7 +74,7 @@ async fn take<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (_in_flight, mut bytes) = admit(edge, source, client.address, &request, start)?;
+    let (_in_flight, mut bytes) = admit(edge, source, client, &request, start)?;
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let head = Head { method: parts.method.as_str(), path_and_query: target, headers: &parts.headers };
@@ -111,18 +111,17 @@ where
         timestamp: Some(received_at),
     };
     let durable = edge.store.store(record, client.phase).await?;
-    edge.count_body(source, length);
-    Ok(Done::Stored(durable))
+    Ok(Done::Stored { durable, length })
 }
 
 /// Everything that can be refused before a byte of the body is read. What is taken here is given back when the request ends.
-fn admit<B: Body>(
-    edge: &Edge,
+fn admit<'a, B: Body>(
+    edge: &'a Edge,
     source: &Source,
-    peer: IpAddr,
+    client: Client<'_>,
     request: &Request<B>,
     start: Instant,
-) -> Result<(Permit, Permit), Outcome> {
+) -> Result<(Permit<'a>, Permit<'a>), Outcome> {
     if request.method() != Method::POST {
         return Err(Outcome::BadMethod);
     }
@@ -133,7 +132,7 @@ fn admit<B: Body>(
     if header_bytes(request.headers()) > edge.limits.headers.as_usize() {
         return Err(Outcome::HeadersTooLarge);
     }
-    if !source.allows(peer) {
+    if !source.allows(client.address) {
         return Err(Outcome::AddressRefused);
     }
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -144,7 +143,7 @@ fn admit<B: Body>(
     let announced = request.body().size_hint().exact().unwrap_or(0);
     let announced = usize::try_from(announced).ok().filter(|&size| size <= source.max_body);
     let announced = announced.ok_or(Outcome::BodyTooLarge)?;
-    if edge.shutdown.is_requested() {
+    if client.phase.is_draining() {
         return Err(Outcome::Draining);
     }
     if let Some(rate) = &source.rate

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -17,42 +17,46 @@ pub struct Delivery(Arc<Slot>);
 
 /// Where the delivery report is put. One allocation for each record, shared by the waiting caller and the client's queue.
 #[derive(Debug)]
-pub(crate) struct Slot {
-    topic: TopicName,
-    state: Mutex<State>,
-}
+pub(crate) struct Slot(Mutex<State>);
 
+/// The topic's name moves along and is never cloned on the way: all threads would share its counter.
 #[derive(Debug)]
 enum State {
-    Waiting(Option<Waker>),
-    Reported(Result<(Partition, Offset), AppendError>),
+    Waiting { topic: TopicName, waker: Option<Waker> },
+    Reported(Result<Position, AppendError>),
+    Taken,
 }
 
 impl Slot {
     pub(crate) fn new(topic: &TopicName) -> Arc<Self> {
-        Arc::new(Self { topic: topic.clone(), state: Mutex::new(State::Waiting(None)) })
-    }
-
-    pub(crate) fn topic(&self) -> &TopicName {
-        &self.topic
+        Arc::new(Self(Mutex::new(State::Waiting { topic: topic.clone(), waker: None })))
     }
 
     /// Puts the report in and wakes the caller; a second report is ignored.
     pub(crate) fn report(&self, report: Result<(Partition, Offset), AppendError>) {
-        let waker = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut *state {
-                State::Reported(_) => return,
-                State::Waiting(waker) => {
-                    let waker = waker.take();
-                    *state = State::Reported(report);
-                    waker
-                }
+        self.report_with(|_| report);
+    }
+
+    /// The same for a report that names the topic.
+    pub(crate) fn report_with(&self, report: impl FnOnce(&TopicName) -> Result<(Partition, Offset), AppendError>) {
+        let mut state = self.locked();
+        let (topic, waker) = match std::mem::replace(&mut *state, State::Taken) {
+            State::Waiting { topic, waker } => (topic, waker),
+            reported => {
+                *state = reported;
+                return;
             }
         };
+        let report = report(&topic).map(|(partition, offset)| Position { topic, partition, offset });
+        *state = State::Reported(report);
+        drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,21 +79,18 @@ impl Future for Delivery {
     type Output = Result<Position, AppendError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *state {
-            State::Reported(report) => Poll::Ready(match report {
-                Ok((partition, offset)) => {
-                    Ok(Position { topic: self.0.topic.clone(), partition: *partition, offset: *offset })
-                }
-                Err(error) => Err(error.clone()),
-            }),
-            State::Waiting(waker) => {
-                match waker {
-                    Some(waker) => waker.clone_from(context.waker()),
-                    None => *waker = Some(context.waker().clone()),
-                }
-                Poll::Pending
+        let mut state = self.0.locked();
+        if let State::Waiting { waker, .. } = &mut *state {
+            match waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                None => *waker = Some(context.waker().clone()),
             }
+            return Poll::Pending;
+        }
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Reported(report) => Poll::Ready(report),
+            // Asked again after its answer, as no future should be.
+            State::Waiting { .. } | State::Taken => Poll::Pending,
         }
     }
 }

@@ -5,27 +5,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
-/// Where chance comes from. Clones share one stream.
+/// Where chance comes from. Clones of a seeded one share its stream.
 #[derive(Clone)]
-pub struct Random(Arc<Mutex<StdRng>>);
+pub struct Random(Source);
+
+#[derive(Clone)]
+enum Source {
+    /// One generator for each thread, seeded by the operating system: nobody waits for anybody.
+    Threads,
+    Seeded(Arc<Mutex<StdRng>>),
+}
 
 impl Random {
     /// Seeded by the operating system.
     #[must_use]
     pub fn os() -> Self {
-        Self(Arc::new(Mutex::new(StdRng::from_os_rng())))
+        Self(Source::Threads)
     }
 
     /// The same stream for the same seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+        Self(Source::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
     }
 
     /// Any 64 bits.
     #[must_use]
     pub fn u64(&self) -> u64 {
-        self.with(RngCore::next_u64)
+        self.with(|rng| rng.next_u64())
     }
 
     /// A number from 0 to `bound - 1`; 0 when `bound` is 0.
@@ -44,9 +51,12 @@ impl Random {
         })
     }
 
-    fn with<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
-        // A panic elsewhere can't leave a generator in a bad state.
-        draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, draw: impl FnOnce(&mut dyn RngCore) -> T) -> T {
+        match &self.0 {
+            Source::Threads => draw(&mut rand::rng()),
+            // A panic elsewhere can't leave a generator in a bad state.
+            Source::Seeded(rng) => draw(&mut *rng.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The producer behind the writer: its callbacks, its thread, and how it is made anew after a fatal error.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use arc_swap::{ArcSwap, Guard};
 use hooklog_process::metrics::IntCounter;
 use hooklog_schemas::{Offset, Partition};
 use rdkafka::config::RDKafkaLogLevel;
@@ -28,8 +29,8 @@ pub(super) type Producer = BaseProducer<Reports>;
 
 /// What appenders and the poll thread share.
 pub(super) struct Inner {
-    /// Replaced only after a fatal error. Each append takes the producer out for the time of one call.
-    current: RwLock<Arc<Producer>>,
+    /// Replaced only after a fatal error, looked at by every append: without a lock or a counter that all threads share.
+    current: ArcSwap<Producer>,
     config: ClientConfig,
     gauges: Arc<Gauges>,
     pub(super) counters: Arc<AppendCounters>,
@@ -43,7 +44,7 @@ impl Inner {
         let counters = Arc::new(AppendCounters::of(metrics, client));
         let producer = make(&config, &gauges, &counters)?;
         Ok(Self {
-            current: RwLock::new(Arc::new(producer)),
+            current: ArcSwap::from_pointee(producer),
             config,
             gauges,
             counters,
@@ -52,8 +53,9 @@ impl Inner {
         })
     }
 
-    pub(super) fn current(&self) -> Arc<Producer> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    /// For the time of one call.
+    pub(super) fn current(&self) -> Guard<Arc<Producer>> {
+        self.current.load()
     }
 
     /// The fatal error of the producer in use.
@@ -65,14 +67,14 @@ impl Inner {
 
     /// The writer's thread: serves delivery reports, logs and statistics.
     pub(super) fn poll_until_stopped(&self) {
-        let mut producer = self.current();
+        let mut producer = self.current.load_full();
         let mut rebuilt = None;
         while !self.stopping.load(Ordering::Acquire) {
             producer.poll(POLL);
             // Asked for, since the event names the cause and not that it is fatal.
             if producer.client().fatal_error().is_some() {
                 self.rebuild(&mut rebuilt);
-                producer = self.current();
+                producer = self.current.load_full();
             }
         }
         // The producer dies with the last that holds it; it reports whatever is left as purged.
@@ -88,7 +90,7 @@ impl Inner {
         match make(&self.config, &self.gauges, &self.counters) {
             Ok(producer) => {
                 tracing::error!(%error, "the producer is broken and is made anew");
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(producer);
+                self.current.store(Arc::new(producer));
             }
             Err(refused) => tracing::error!(%error, %refused, "the producer is broken and can't be made anew"),
         }
@@ -124,15 +126,17 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = Arc<Slot>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, slot: Arc<Slot>) {
-        let report = match result {
-            Ok(message) => Ok((Partition(message.partition()), Offset(message.offset()))),
-            Err((error, message)) => {
-                let size = message.payload_len() + message.key_len();
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                Err(AppendError::of(code, slot.topic(), size, true))
-            }
-        };
-        self.counters.count(&report);
-        slot.report(report);
+        slot.report_with(|topic| {
+            let report = match result {
+                Ok(message) => Ok((Partition(message.partition()), Offset(message.offset()))),
+                Err((error, message)) => {
+                    let size = message.payload_len() + message.key_len();
+                    let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+                    Err(AppendError::of(code, topic, size, true))
+                }
+            };
+            self.counters.count(&report);
+            report
+        });
     }
 }
