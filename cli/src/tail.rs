@@ -174,11 +174,11 @@ fn print(
 
 fn line(position: String, envelope: &Envelope) -> Line<'_> {
     let mut headers: BTreeMap<&str, String> = BTreeMap::new();
-    for header in &envelope.headers {
-        let value = String::from_utf8_lossy(&header.value);
+    for (name, value) in &envelope.headers {
+        let value = String::from_utf8_lossy(value);
         // As HTTP reads a repeated header (RFC 9110, section 5.3).
         headers
-            .entry(&header.name)
+            .entry(name)
             .and_modify(|all| *all = format!("{all}, {value}"))
             .or_insert_with(|| value.to_string());
     }
@@ -209,15 +209,11 @@ fn told(position: &str, envelope: &Envelope) -> String {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use hooklog_schemas::{EventId, EventType, Header, OrderingKey};
+    use hooklog_schemas::{EventId, EventType, OrderingKey};
 
     use super::*;
 
     fn envelope(body: &'static [u8]) -> Envelope {
-        let header = |name: &str, value: &'static str| Header {
-            name: name.to_owned(),
-            value: Bytes::from_static(value.as_bytes()),
-        };
         Envelope {
             id: EventId::parse("evt_1").unwrap(),
             source: SourceName::parse("stripe").unwrap(),
@@ -225,7 +221,7 @@ mod tests {
             key: OrderingKey::parse("cus_1").unwrap(),
             received_at: Timestamp(1_700_000_000_000),
             scheme: "stripe:dev".to_owned(),
-            headers: vec![header("accept", "a"), header("accept", "b")],
+            headers: [("accept", "a"), ("accept", "b")].into_iter().collect(),
             content_type: None,
             body: Bytes::from_static(body),
             body_sha256: [7; 32],

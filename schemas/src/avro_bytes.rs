@@ -81,6 +81,16 @@ impl<'a> Cursor<'a> {
         Self { datum, at }
     }
 
+    /// Where it stands, in bytes.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What was passed over since it stood at `start`.
+    pub(crate) fn since(&self, start: usize) -> Bytes {
+        self.datum.slice(start..self.at)
+    }
+
     pub(crate) fn long(&mut self) -> Result<i64, AvroError> {
         let start = self.at;
         let mut value = 0u64;
@@ -99,16 +109,21 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Bytes, AvroError> {
+        let slice = self.slice()?;
+        Ok(self.since(self.at - slice.len()))
+    }
+
+    /// The same, borrowed.
+    pub(crate) fn slice(&mut self) -> Result<&'a [u8], AvroError> {
         let length = self.length()?;
-        self.take(length)
+        let slice = self.datum.get(self.at..self.at + length).ok_or(AvroError::Short { at: self.datum.len() })?;
+        self.at += length;
+        Ok(slice)
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str, AvroError> {
-        let length = self.length()?;
-        let start = self.at;
-        let slice = self.datum.get(start..start + length).ok_or(AvroError::Short { at: self.datum.len() })?;
-        self.at += length;
-        std::str::from_utf8(slice).map_err(|_| AvroError::NotUtf8 { at: start })
+        let slice = self.slice()?;
+        std::str::from_utf8(slice).map_err(|_| AvroError::NotUtf8 { at: self.at - slice.len() })
     }
 
     pub(crate) fn optional_text(&mut self) -> Result<Option<&'a str>, AvroError> {
@@ -154,14 +169,5 @@ impl<'a> Cursor<'a> {
             .ok()
             .filter(|&length| length <= self.datum.len())
             .ok_or(AvroError::BadLength { at: start })
-    }
-
-    fn take(&mut self, length: usize) -> Result<Bytes, AvroError> {
-        if self.at + length > self.datum.len() {
-            return Err(AvroError::Short { at: self.datum.len() });
-        }
-        let slice = self.datum.slice(self.at..self.at + length);
-        self.at += length;
-        Ok(slice)
     }
 }

@@ -10,8 +10,9 @@ use apache_avro::rabin::Rabin;
 use bytes::Bytes;
 
 use crate::avro_bytes::{AvroError, Cursor, put_bytes, put_long, put_optional};
-use crate::envelope::{Envelope, Header};
+use crate::envelope::Envelope;
 use crate::id::{EventId, EventType, NameError, OrderingKey, SourceName};
+use crate::request_headers::RequestHeaders;
 use crate::time::Timestamp;
 
 /// The Avro schema of an [`Envelope`], as committed.
@@ -181,8 +182,7 @@ pub fn encode_draft(draft: &Draft<'_>, frame: Frame) -> Vec<u8> {
 /// The record's value for an envelope.
 #[must_use]
 pub fn encode(envelope: &Envelope, frame: Frame) -> Vec<u8> {
-    let headers: Vec<(&str, &[u8])> =
-        envelope.headers.iter().map(|header| (header.name.as_str(), header.value.as_ref())).collect();
+    let headers: Vec<(&str, &[u8])> = envelope.headers.iter().collect();
     encode_draft(&Draft::of(envelope, &headers), frame)
 }
 
@@ -209,7 +209,7 @@ pub fn frame(value: &[u8]) -> Result<(Frame, usize), DecodeError> {
     }
 }
 
-/// The envelope in a record's value with a single-object frame; header values and the body are slices of it.
+/// The envelope in a record's value with a single-object frame; headers and body are slices of it.
 ///
 /// # Errors
 /// [`DecodeError`]; a registry frame is [`DecodeError::UnknownSchemaId`] here, see [`crate::confluent::Schemas`].
@@ -229,28 +229,11 @@ pub(crate) fn decode_datum(value: &Bytes, at: usize) -> Result<Envelope, DecodeE
     let key = OrderingKey::parse(cursor.text()?)?;
     let received_at = Timestamp(cursor.long()?);
     let scheme = cursor.text()?.to_owned();
-    let headers = decode_headers(&mut cursor)?;
+    let headers = RequestHeaders::read(&mut cursor)?;
     let content_type = cursor.optional_text()?.map(str::to_owned);
     let trace = cursor.optional_text()?.map(str::to_owned);
     let body_sha256 = cursor.fixed()?;
     let body = cursor.bytes()?;
     cursor.end()?;
     Ok(Envelope { id, source, kind, key, received_at, scheme, headers, content_type, body, body_sha256, trace })
-}
-
-fn decode_headers(cursor: &mut Cursor<'_>) -> Result<Vec<Header>, DecodeError> {
-    let mut headers = Vec::new();
-    loop {
-        let count = cursor.block()?;
-        if count == 0 {
-            return Ok(headers);
-        }
-        if headers.len() + count > HEADER_LIMIT {
-            return Err(DecodeError::TooManyHeaders);
-        }
-        headers.reserve(count);
-        for _ in 0..count {
-            headers.push(Header { name: cursor.text()?.to_owned(), value: cursor.bytes()? });
-        }
-    }
 }

@@ -8,8 +8,9 @@ use apache_avro::types::Value;
 use bytes::Bytes;
 
 use crate::codec::{DecodeError, Frame, SchemaId, decode_datum, envelope_schema, frame};
-use crate::envelope::{Envelope, Header};
+use crate::envelope::Envelope;
 use crate::id::{EventId, EventType, OrderingKey, SourceName};
+use crate::request_headers::RequestHeaders;
 use crate::time::Timestamp;
 
 /// How records of one registry id are read.
@@ -116,13 +117,13 @@ fn binary(value: Value) -> Result<Bytes, DecodeError> {
     }
 }
 
-fn headers(value: Value) -> Result<Vec<Header>, DecodeError> {
+fn headers(value: Value) -> Result<RequestHeaders, DecodeError> {
     let Value::Array(items) = value else { return Err(unexpected("an array", &value)) };
     let header = |item: Value| {
         let Value::Record(fields) = item else { return Err(unexpected("a header", &item)) };
         let mut fields = fields.into_iter();
         match (fields.next(), fields.next()) {
-            (Some((_, name)), Some((_, value))) => Ok(Header { name: text(name)?, value: binary(value)? }),
+            (Some((_, name)), Some((_, value))) => Ok((text(name)?, binary(value)?)),
             _ => Err(DecodeError::Resolution("a header has not two fields".to_owned())),
         }
     };

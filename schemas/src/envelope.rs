@@ -3,16 +3,8 @@
 use bytes::Bytes;
 
 use crate::id::{EventId, EventType, OrderingKey, SourceName};
+use crate::request_headers::RequestHeaders;
 use crate::time::Timestamp;
-
-/// One header of the request, verbatim; the value need not be UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// Lower-case name.
-    pub name: String,
-    /// The value's bytes.
-    pub value: Bytes,
-}
 
 /// A verified webhook, as it lies in its topic. The Avro schema is `avro/envelope.v1.avsc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +22,7 @@ pub struct Envelope {
     /// How the sender was verified: the scheme's name and the key's id (`github:2026-11`), or `none`.
     pub scheme: String,
     /// The request's headers in their order, without those that carry credentials.
-    pub headers: Vec<Header>,
+    pub headers: RequestHeaders,
     /// The request's `content-type`.
     pub content_type: Option<String>,
     /// The body, byte for byte.

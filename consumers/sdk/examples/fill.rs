@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hooklog_kafka::{Append, AppendError, Connection, Metrics, Outgoing, Writer, WriterSettings};
 use hooklog_process::metrics::Registry;
-use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, SourceName, Timestamp, TopicName, codec};
+use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp, TopicName, codec};
 use sha2::{Digest, Sha256};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             key: OrderingKey::parse(&format!("cus_{}", id % 1000))?,
             received_at: Timestamp(1_767_225_600_000),
             scheme: "none".to_owned(),
-            headers: Vec::new(),
+            headers: RequestHeaders::default(),
             content_type: Some("application/json".to_owned()),
             body: body.clone().into(),
             body_sha256,

@@ -85,7 +85,7 @@ impl Event {
     /// The last request header of this name (lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.envelope.headers.iter().rev().find(|header| header.name == name).map(|header| &header.value[..])
+        self.envelope.headers.get(name)
     }
 
     /// All that the edge recorded.

@@ -20,10 +20,10 @@ fn optional(text: Option<&String>) -> Value {
 }
 
 fn as_avro(envelope: &Envelope) -> Value {
-    let headers = envelope.headers.iter().map(|header| {
+    let headers = envelope.headers.iter().map(|(name, value)| {
         Value::Record(vec![
-            ("name".to_owned(), Value::String(header.name.clone())),
-            ("value".to_owned(), Value::Bytes(header.value.to_vec())),
+            ("name".to_owned(), Value::String(name.to_owned())),
+            ("value".to_owned(), Value::Bytes(value.to_vec())),
         ])
     });
     Value::Record(vec![

@@ -1,7 +1,7 @@
 //! Envelopes to test with: one that uses every field, and any that proptest can think of.
 
 use bytes::Bytes;
-use hooklog_schemas::{Envelope, EventId, EventType, Header, OrderingKey, SourceName, Timestamp};
+use hooklog_schemas::{Envelope, EventId, EventType, OrderingKey, SourceName, Timestamp};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -14,10 +14,7 @@ pub(crate) fn full() -> Envelope {
         key: OrderingKey::parse("1296269").unwrap(),
         received_at: Timestamp(1_700_000_000_123),
         scheme: "github:2026-11".to_owned(),
-        headers: vec![
-            Header { name: "x-github-event".to_owned(), value: Bytes::from_static(b"push") },
-            Header { name: "x-odd".to_owned(), value: Bytes::from_static(b"\xfe\x00") },
-        ],
+        headers: [("x-github-event", &b"push"[..]), ("x-odd", b"\xfe\x00")].into_iter().collect(),
         content_type: Some("application/json".to_owned()),
         body_sha256: Sha256::digest(&body).into(),
         body,
@@ -38,7 +35,6 @@ prop_compose! {
         trace in prop::option::of(".{0,60}"),
         body in prop::collection::vec(any::<u8>(), 0..5000),
     ) -> Envelope {
-        let headers = headers.into_iter().map(|(name, value)| Header { name, value: value.into() }).collect();
         Envelope {
             id: EventId::parse(&id).unwrap(),
             source: SourceName::parse(&source).unwrap(),
@@ -46,7 +42,7 @@ prop_compose! {
             key: OrderingKey::parse(&key).unwrap(),
             received_at: Timestamp(received_at),
             scheme,
-            headers,
+            headers: headers.into_iter().collect(),
             content_type,
             body_sha256: Sha256::digest(&body).into(),
             body: body.into(),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hooklog_schemas::{Envelope, EventId, EventType, Frame, Header, OrderingKey, SourceName, Timestamp, codec};
+use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, SourceName, Timestamp, codec};
 use rdkafka::message::{Header as RecordHeader, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde::Deserialize;
@@ -130,11 +130,13 @@ impl Template {
             key: OrderingKey::parse(key).expect("a number is a key"),
             received_at: Timestamp(1_767_225_600_000),
             scheme: "github:bench".to_owned(),
-            headers: vec![
-                Header { name: "user-agent".to_owned(), value: Bytes::from_static(b"GitHub-Hookshot/0123456") },
-                Header { name: "content-type".to_owned(), value: Bytes::from_static(b"application/json") },
-                Header { name: "x-github-event".to_owned(), value: Bytes::from_static(b"push") },
-            ],
+            headers: [
+                ("user-agent", "GitHub-Hookshot/0123456"),
+                ("content-type", "application/json"),
+                ("x-github-event", "push"),
+            ]
+            .into_iter()
+            .collect(),
             content_type: Some("application/json".to_owned()),
             body: Bytes::copy_from_slice(body.as_bytes()),
             body_sha256: Sha256::digest(body).into(),

@@ -11,7 +11,7 @@ use hooklog_kafka::{Admin, Append, Connection, Metrics, Outgoing, Writer, Writer
 use hooklog_ledger::sandbox::Sandbox;
 use hooklog_process::metrics::Registry;
 use hooklog_process::shutdown::Shutdown;
-use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, SourceName, Timestamp, TopicName, codec};
+use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp, TopicName, codec};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -162,7 +162,7 @@ fn envelope(number: u32, case: usize) -> Envelope {
         key: OrderingKey::parse(&customer).unwrap(),
         received_at: Timestamp(0),
         scheme: "none".to_owned(),
-        headers: Vec::new(),
+        headers: RequestHeaders::default(),
         content_type: None,
         body_sha256: Sha256::digest(&body).into(),
         body: body.into(),

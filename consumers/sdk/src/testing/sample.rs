@@ -1,7 +1,7 @@
 //! An event for a test, with defaults for what the test does not care about.
 
 use bytes::Bytes;
-use hooklog_schemas::{Envelope, EventId, EventType, OrderingKey, SourceName, Timestamp};
+use hooklog_schemas::{Envelope, EventId, EventType, OrderingKey, RequestHeaders, SourceName, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -69,7 +69,7 @@ impl Sample {
             key: OrderingKey::parse(&self.key).expect("the sample's key is an ordering key"),
             received_at: now,
             scheme: "none".to_owned(),
-            headers: Vec::new(),
+            headers: RequestHeaders::default(),
             content_type: Some("application/json".to_owned()),
             body: self.body.clone(),
             body_sha256: Sha256::digest(&self.body).into(),

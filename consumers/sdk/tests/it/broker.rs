@@ -17,7 +17,7 @@ use hooklog_process::health::Health;
 use hooklog_process::metrics::Registry;
 use hooklog_process::random::Random;
 use hooklog_process::shutdown::Shutdown;
-use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, SourceName, Timestamp, TopicName, codec};
+use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp, TopicName, codec};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -195,7 +195,7 @@ fn envelope(id: u32) -> Envelope {
         key: OrderingKey::parse(&key_of(id)).unwrap(),
         received_at: Timestamp(0),
         scheme: "none".to_owned(),
-        headers: Vec::new(),
+        headers: RequestHeaders::default(),
         content_type: None,
         body_sha256: Sha256::digest(&body).into(),
         body: body.into(),
