@@ -177,10 +177,7 @@ fn line(position: String, envelope: &Envelope) -> Line<'_> {
     for (name, value) in &envelope.headers {
         let value = String::from_utf8_lossy(value);
         // As HTTP reads a repeated header (RFC 9110, section 5.3).
-        headers
-            .entry(name)
-            .and_modify(|all| *all = format!("{all}, {value}"))
-            .or_insert_with(|| value.to_string());
+        headers.entry(name).and_modify(|all| *all = format!("{all}, {value}")).or_insert_with(|| value.to_string());
     }
     let body = std::str::from_utf8(&envelope.body).ok();
     Line {

@@ -86,6 +86,9 @@ where
         sha256.update(&piece);
         verifier.update(&piece);
         pieces.push(piece, body.size_hint().exact());
+        if body.is_end_stream() {
+            break;
+        }
     }
     Ok(Read { bytes: pieces.whole(), sha256: sha256.finalize().into() })
 }

@@ -26,7 +26,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where probes and scrapes reach it.
     pub admin: SocketAddr,
-    /// Threads that serve requests; 0 means one for each core.
+    /// Threads that serve requests; 0 means one for each core but one, which the log's client needs.
     pub threads: usize,
     /// How long a shutdown waits for requests in flight.
     pub drain: Span,

@@ -15,12 +15,10 @@
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-
-use futures_util::task::AtomicWaker;
 
 /// How long things may last.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +114,7 @@ impl Deadlines {
         self.is_draining.store(true, Ordering::SeqCst);
         for phase in self.locked().values() {
             phase.is_draining.store(true, Ordering::SeqCst);
-            phase.task.wake();
+            phase.rouse();
         }
     }
 
@@ -130,7 +128,7 @@ impl Deadlines {
                 match phase.next_due() {
                     Some(due) if due <= now => {
                         phase.is_due.store(true, Ordering::SeqCst);
-                        phase.task.wake();
+                        phase.rouse();
                     }
                     Some(due) => wait = wait.min(due - now),
                     None => {}
@@ -188,7 +186,8 @@ pub struct Phase {
     /// Some deadline seems to have passed.
     is_due: AtomicBool,
     is_draining: AtomicBool,
-    task: AtomicWaker,
+    /// The connection's task, known once it has begun.
+    task: OnceLock<Waker>,
 }
 
 impl Phase {
@@ -202,7 +201,7 @@ impl Phase {
             wait_ends: AtomicU64::new(0),
             is_due: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
-            task: AtomicWaker::new(),
+            task: OnceLock::new(),
         }
     }
 
@@ -250,7 +249,7 @@ impl Phase {
         if self.wait_due().is_some_and(|due| due <= now) {
             // It was said after the request had looked: it has to look again.
             self.is_due.store(true, Ordering::SeqCst);
-            self.task.wake();
+            self.rouse();
         }
         // Looked at again: what was due may have come just now.
         self.connection_due().filter(|&(due, _)| due <= now).map(|(_, passed)| Told::Close(passed))
@@ -262,9 +261,23 @@ impl Phase {
         self.is_draining.load(Ordering::SeqCst)
     }
 
-    /// Has the task of `cx` woken when [`Phase::told`] has something new.
+    /// Has the task of `cx`, the one and only that serves the connection, woken when [`Phase::told`] has something new.
     pub fn wake(&self, cx: &Context<'_>) {
-        self.task.register(cx.waker());
+        let Some(task) = self.task.get() else {
+            // Nobody else sets it. Whoever has something to tell either finds the task here or has written it before it is looked for.
+            let _ = self.task.set(cx.waker().clone());
+            fence(Ordering::SeqCst);
+            return;
+        };
+        debug_assert!(task.will_wake(cx.waker()), "a connection stays on its task");
+    }
+
+    /// Wakes the task for what was written before; a task that has not begun reads it when it does.
+    fn rouse(&self) {
+        fence(Ordering::SeqCst);
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
     }
 
     fn enter(&self, phase: u8) {

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hooklog_kafka::{Append, AppendError, ErrorKind, Outgoing};
+use hooklog_kafka::{Append, AppendError, Delivery, ErrorKind, Outgoing};
 use hooklog_process::failpoint;
 use hooklog_process::metrics::Histogram;
-use hooklog_schemas::Position;
+use hooklog_schemas::{Position, TopicName};
 
 use crate::deadline::{Elapsed, Phase};
 use crate::outcome::Outcome;
@@ -46,32 +46,51 @@ impl Store {
         Self { log, deadline, seconds }
     }
 
-    /// Stores the record of a request on the connection of `phase`.
+    /// Hands a copy of the record to the log. Nothing of the record is needed after that, so that a request that waits holds none of it.
+    ///
+    /// # Errors
+    /// The [`Outcome`] that ends the request.
+    pub fn begin(&self, record: Outgoing<'_>) -> Result<Pending<'_>, Outcome> {
+        let start = Instant::now();
+        let topic = record.topic;
+        let delivery = self.log.append(record).map_err(|error| refused(topic, &error))?;
+        failpoint::hit("edge.enqueued");
+        Ok(Pending { store: self, start, delivery })
+    }
+}
+
+/// A record that the log has been handed and has not acknowledged.
+#[must_use = "a record is not stored before the log says so"]
+pub struct Pending<'a> {
+    store: &'a Store,
+    start: Instant,
+    delivery: Delivery,
+}
+
+impl Pending<'_> {
+    /// Waits for the acknowledgement on the connection of `phase`; `topic` is where the record went.
     ///
     /// After a deadline the record may still reach the log: the answer is "unknown, retry", and the retry has the same dedupe id.
     ///
     /// # Errors
     /// The [`Outcome`] that ends the request.
-    pub async fn store(&self, record: Outgoing<'_>, phase: &Phase) -> Result<Durable, Outcome> {
-        let start = Instant::now();
-        let topic = record.topic;
-        let refused = |error: &AppendError| {
-            tracing::error!(%topic, %error, "the log did not take a record");
-            outcome_of(error)
-        };
-        let delivery = self.log.append(record).map_err(|error| refused(&error))?;
-        failpoint::hit("edge.enqueued");
-        let report = phase.within(start + self.deadline, delivery).await;
-        match report {
+    pub async fn durable(self, topic: &TopicName, phase: &Phase) -> Result<Durable, Outcome> {
+        let Self { store, start, delivery } = self;
+        match phase.within(start + store.deadline, delivery).await {
             Ok(Ok(position)) => {
-                self.seconds.observe(start.elapsed().as_secs_f64());
+                store.seconds.observe(start.elapsed().as_secs_f64());
                 failpoint::hit("edge.acked");
                 Ok(Durable::Log(position))
             }
-            Ok(Err(error)) => Err(refused(&error)),
+            Ok(Err(error)) => Err(refused(topic, &error)),
             Err(Elapsed) => Err(Outcome::LogAway),
         }
     }
+}
+
+fn refused(topic: &TopicName, error: &AppendError) -> Outcome {
+    tracing::error!(%topic, %error, "the log did not take a record");
+    outcome_of(error)
 }
 
 /// A local queue that is full is our overload; what can't succeed later is refused; all else may mend itself.

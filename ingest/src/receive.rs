@@ -13,9 +13,9 @@ use http::{HeaderMap, Method, Request, header};
 use http_body::Body;
 
 use crate::admit::Permit;
-use crate::body::{self, Clocked, Pace};
+use crate::body::{self, Clocked, Pace, Read};
 use crate::deadline::Phase;
-use crate::durable::Durable;
+use crate::durable::{Durable, Pending};
 use crate::edge::Edge;
 use crate::identify::identify;
 use crate::outcome::Outcome;
@@ -87,20 +87,28 @@ where
     if let Some(answer) = answer(&source.scheme, &read.bytes) {
         return Ok(Done::Handshake(respond::handshake(answer.content_type, answer.body)));
     }
-    let event = identify(&source.scheme, &parts.headers, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
-    let verified = Verified {
-        headers: &parts.headers,
-        body: &read.bytes,
-        body_sha256: read.sha256,
-        key_id: proof.key_id.as_deref(),
-        received_at: Timestamp(edge.clock.now_ms()),
-    };
-    let trace = trace(&parts.headers, &edge.random);
+    let (headers, length) = (parts.headers, read.bytes.len());
+    let pending = append(edge, source, &headers, &read, proof.key_id.as_deref())?;
+    // Headers and body lie in the connection's buffer: once they are gone, it reads on without a new one.
+    drop((headers, read));
+    let durable = pending.durable(&source.topic, client.phase).await?;
+    Ok(Done::Stored { durable, length })
+}
+
+/// Names a verified webhook, seals it and hands it to the log. All that is made on the way is gone when this returns.
+fn append<'a>(
+    edge: &'a Edge,
+    source: &Source,
+    headers: &HeaderMap,
+    read: &Read,
+    key_id: Option<&str>,
+) -> Result<Pending<'a>, Outcome> {
+    let event = identify(&source.scheme, headers, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
+    let received_at = Timestamp(edge.clock.now_ms());
+    let verified = Verified { headers, body: &read.bytes, body_sha256: read.sha256, key_id, received_at };
+    let trace = trace(headers, &edge.random);
     let sealed = seal(&verified, source, &event, &trace, edge.frame);
     failpoint::hit("edge.sealed");
-    let (length, received_at) = (read.bytes.len(), verified.received_at);
-    // Headers and body lie in the connection's buffer: once they are gone, it reads on without a new one.
-    drop((parts, read));
     let headers: Vec<(&str, &[u8])> = sealed.headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
     let record = Outgoing {
         topic: &source.topic,
@@ -110,8 +118,7 @@ where
         headers: &headers,
         timestamp: Some(received_at),
     };
-    let durable = edge.store.store(record, client.phase).await?;
-    Ok(Done::Stored { durable, length })
+    edge.store.begin(record)
 }
 
 /// Everything that can be refused before a byte of the body is read. What is taken here is given back when the request ends.

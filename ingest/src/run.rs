@@ -124,9 +124,10 @@ pub fn run(files: &Files) -> Result<(), RunError> {
         return Err(RunError::NoSource);
     }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if config.threads > 0 {
-        runtime.worker_threads(config.threads);
-    }
+    runtime.worker_threads(match config.threads {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
+        threads => threads,
+    });
     runtime.enable_all().build()?.block_on(async {
         let shutdown = Shutdown::from_signals()?;
         let outside = Outside { clock: Clock::system(), random: Random::os(), registry: Registry::new(), shutdown };

@@ -95,8 +95,12 @@ pub fn trace(headers: &HeaderMap, random: &Random) -> String {
     if let Some(given) = given.filter(|text| is_traceparent(text)) {
         return given.to_owned();
     }
-    let (trace, span) = (u128::from_be_bytes(random.bytes()), random.u64());
-    format!("00-{trace:032x}-{span:016x}-01")
+    let (trace, span): ([u8; 16], [u8; 8]) = (random.bytes(), random.bytes());
+    let mut text = [0; 48];
+    let (left, right) = text.split_at_mut(32);
+    hex::encode_to_slice(trace, left).expect("16 bytes are 32 digits");
+    hex::encode_to_slice(span, right).expect("8 bytes are 16 digits");
+    ["00-", &String::from_utf8_lossy(left), "-", &String::from_utf8_lossy(right), "-01"].concat()
 }
 
 fn is_traceparent(text: &str) -> bool {

@@ -35,30 +35,28 @@ impl Timestamp {
             return format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000);
         }
         // By hand for the years that occur: every record has one, and formatting is what it would mostly cost.
-        let mut text = String::with_capacity(24);
-        for (value, width, after) in [
-            (year, 1000, '-'),
-            (month, 10, '-'),
-            (day, 10, 'T'),
-            (hour, 10, ':'),
-            (minute, 10, ':'),
-            (second, 10, '.'),
-            (ms % 1000, 100, 'Z'),
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (place, value) in [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, hour),
+            (14..16, minute),
+            (17..19, second),
+            (20..23, ms % 1000),
         ] {
-            digits(&mut text, value, width);
-            text.push(after);
+            digits(&mut text[place], value);
         }
-        text
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 
-/// The decimal digits of `value`, from the one worth `highest` on.
-fn digits(text: &mut String, value: i64, highest: i64) {
-    let mut worth = highest;
-    while worth > 0 {
-        let digit = u8::try_from(value / worth % 10).unwrap_or(0);
-        text.push(char::from(b'0' + digit));
-        worth /= 10;
+/// Fills the places with the decimal digits of `value`.
+fn digits(places: &mut [u8], value: i64) {
+    let mut rest = u32::try_from(value).unwrap_or(0);
+    for place in places.iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use hooklog_kafka::{Append, AppendError, Connection, Metrics, Outgoing, Writer, WriterSettings};
 use hooklog_process::metrics::Registry;
-use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp, TopicName, codec};
+use hooklog_schemas::{
+    Envelope, EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp, TopicName, codec,
+};
 use sha2::{Digest, Sha256};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

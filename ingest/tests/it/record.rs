@@ -31,8 +31,7 @@ async fn the_record_is_the_request() {
     assert_eq!(envelope.scheme, "github:a");
     assert_eq!(envelope.received_at, Timestamp(NOW * 1000));
     assert_eq!(envelope.content_type.as_deref(), Some("application/json"));
-    let header =
-        |name: &str| envelope.headers.get(name);
+    let header = |name: &str| envelope.headers.get(name);
     assert_eq!(header("x-odd"), Some(&b"caf\xe9"[..]));
     assert!(header("x-hub-signature-256").is_some());
     assert_eq!((header("authorization"), header("cookie")), (None, None));

@@ -90,7 +90,7 @@ impl Envelopes {
 #[cfg(test)]
 mod tests {
     use hooklog_schemas::codec::{ENVELOPE_SCHEMA, encode};
-    use hooklog_schemas::{EventId, EventType, Frame, OrderingKey, SourceName, Timestamp};
+    use hooklog_schemas::{EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp};
 
     use super::*;
     use crate::registry::tests::answering;
@@ -103,7 +103,7 @@ mod tests {
             key: OrderingKey::parse("cus_1").unwrap(),
             received_at: Timestamp(1),
             scheme: "none".to_owned(),
-            headers: Vec::new(),
+            headers: RequestHeaders::default(),
             content_type: None,
             body: Bytes::from_static(b"{}"),
             body_sha256: [0; 32],

@@ -84,6 +84,10 @@ impl WriterSettings {
     /// The least [`Self::message_timeout`]: shorter ones would fire while brokers elect a leader.
     pub const MESSAGE_TIMEOUT_LEAST: Duration = Duration::from_secs(120);
 
+    /// Requests that wait for a broker's answer at a time. A broker takes the next request of a connection when it has answered the one
+    /// before, so more of them only lie in its socket, each closed to further records; one or two leave it idle while an answer travels.
+    const REQUESTS_IN_FLIGHT: u32 = 3;
+
     /// Records in the queue at most, beside its bytes.
     const QUEUE_RECORDS: u32 = 500_000;
 
@@ -102,7 +106,7 @@ impl WriterSettings {
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
-            .set("max.in.flight.requests.per.connection", "5")
+            .set("max.in.flight.requests.per.connection", Self::REQUESTS_IN_FLIGHT.to_string())
             .set("retries", "2147483647")
             .set("message.timeout.ms", self.message_timeout.as_millis().to_string())
             .set("request.timeout.ms", "10000")
@@ -245,7 +249,7 @@ mod tests {
         for (key, value) in [
             ("acks", "all"),
             ("enable.idempotence", "true"),
-            ("max.in.flight.requests.per.connection", "5"),
+            ("max.in.flight.requests.per.connection", "3"),
             ("partitioner", "murmur2_random"),
             ("message.timeout.ms", "120000"),
             ("queue.buffering.max.kbytes", "65536"),

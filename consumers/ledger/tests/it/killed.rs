@@ -11,7 +11,9 @@ use hooklog_kafka::{Admin, Append, Connection, Metrics, Outgoing, Writer, Writer
 use hooklog_ledger::sandbox::Sandbox;
 use hooklog_process::metrics::Registry;
 use hooklog_process::shutdown::Shutdown;
-use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp, TopicName, codec};
+use hooklog_schemas::{
+    Envelope, EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp, TopicName, codec,
+};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 

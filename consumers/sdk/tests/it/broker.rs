@@ -17,7 +17,9 @@ use hooklog_process::health::Health;
 use hooklog_process::metrics::Registry;
 use hooklog_process::random::Random;
 use hooklog_process::shutdown::Shutdown;
-use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp, TopicName, codec};
+use hooklog_schemas::{
+    Envelope, EventId, EventType, Frame, OrderingKey, RequestHeaders, SourceName, Timestamp, TopicName, codec,
+};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
