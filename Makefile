@@ -59,8 +59,8 @@ $(HOOKLOG_REGISTRY)/.complete:
 	tar xzf $(HOOKLOG_REGISTRY)/*-all.tar.gz -C $(HOOKLOG_REGISTRY) && rm $(HOOKLOG_REGISTRY)/*-all.tar.gz
 	@touch $@
 
-faults: build kafka registry ## The fault experiments in their long form
-	HOOKLOG_FAULTS=long cargo test --workspace --locked --test it -- --nocapture --test-threads 1
+faults: build kafka registry ## The fault experiments in their long form (ARGS="durable_2xx" for some of them)
+	HOOKLOG_FAULTS=long cargo test --workspace --locked --test it -- --nocapture --test-threads 1 $(ARGS)
 
 bench: build kafka ## The figures, against peers in the same run
 	@$(BIN)/bench $(ARGS)

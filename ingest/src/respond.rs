@@ -33,7 +33,7 @@ pub fn stored(durable: &Durable, reply: &Reply) -> Response {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
     let Durable::Log(position) = durable;
-    if let Ok(value) = HeaderValue::from_str(&position.to_string()) {
+    if let Ok(value) = HeaderValue::try_from(position.to_string()) {
         response.headers_mut().insert(POSITION, value);
     }
     response.headers_mut().insert(DURABILITY, HeaderValue::from_static(durable.label()));

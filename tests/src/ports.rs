@@ -15,7 +15,8 @@ const COUNT: u16 = 15_000;
 #[must_use]
 pub fn free() -> u16 {
     static TRIED: AtomicU16 = AtomicU16::new(0);
-    let start = std::process::id() % u32::from(COUNT);
+    // Far apart for neighbouring process ids: two runs of the tests begun together must not try the same ports.
+    let start = std::process::id().wrapping_mul(7919) % u32::from(COUNT);
     for _ in 0..COUNT {
         let step = u32::from(TRIED.fetch_add(1, Ordering::Relaxed));
         let port = FIRST + u16::try_from((start + step) % u32::from(COUNT)).expect("less than COUNT");
