@@ -1,4 +1,8 @@
 //! The record's headers: CloudEvents 1.0, Kafka binding, binary mode, so that a team in any language can route without decoding.
+//!
+//! Every header costs the edge and the broker, so what the record says by itself is not said again: the ordering key (which would be
+//! `ce_partitionkey`) is the record's key, and the time of arrival is its timestamp. `ce_time` would be the time of the occurrence, which
+//! only the provider knows.
 
 use std::borrow::Cow;
 
@@ -17,12 +21,8 @@ impl RecordHeaders {
     pub const SOURCE: &'static str = "ce_source";
     /// The event's type.
     pub const TYPE: &'static str = "ce_type";
-    /// When the edge had the request, RFC 3339.
-    pub const TIME: &'static str = "ce_time";
     /// Always `1.0`.
     pub const SPEC_VERSION: &'static str = "ce_specversion";
-    /// The ordering key (CloudEvents' partitioning extension).
-    pub const PARTITION_KEY: &'static str = "ce_partitionkey";
     /// The value's media type: Avro binary.
     pub const CONTENT_TYPE: &'static str = "content-type";
     /// W3C trace context.
@@ -34,13 +34,11 @@ impl RecordHeaders {
     #[must_use]
     pub fn of<'a>(draft: &Draft<'a>) -> Vec<RecordHeader<'a>> {
         let source = draft.source.as_str();
-        let mut headers: Vec<RecordHeader<'a>> = Vec::with_capacity(9);
+        let mut headers: Vec<RecordHeader<'a>> = Vec::with_capacity(7);
         headers.push((Self::SPEC_VERSION, Cow::Borrowed(b"1.0")));
         headers.push((Self::ID, Cow::Borrowed(draft.id.as_str().as_bytes())));
         headers.push((Self::SOURCE, Cow::Owned([b"/in/", source.as_bytes()].concat())));
         headers.push((Self::TYPE, Cow::Borrowed(draft.kind.as_str().as_bytes())));
-        headers.push((Self::TIME, Cow::Owned(draft.received_at.rfc3339().into_bytes())));
-        headers.push((Self::PARTITION_KEY, Cow::Borrowed(draft.key.as_str().as_bytes())));
         headers.push((Self::CONTENT_TYPE, Cow::Borrowed(b"application/avro")));
         headers.push((Self::DEDUPE_ID, Cow::Owned([source.as_bytes(), b":", draft.id.as_str().as_bytes()].concat())));
         if let Some(trace) = draft.trace {

@@ -47,7 +47,7 @@ async fn only_genuine_whole_stored_events_get_a_2xx() {
     let (mut edge, source) = edge_on(kafka).await;
     let ledger = Arc::new(Ledger::default());
     let load = Load::new(&edge.address(), &source.name, Provider::GitHub).start(Arc::clone(&ledger));
-    let hostile = hostile::attack(&edge.address(), &source.name, Duration::from_secs(u64::from(rounds(20, 600)))).await;
+    let hostile = hostile::attack(&edge.address(), &source.name, Duration::from_secs(u64::from(rounds(30, 600)))).await;
     load.stop().await;
 
     assert!(hostile.iter().all(|case| case.tried > 0), "{hostile:?}");
