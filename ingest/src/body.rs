@@ -9,8 +9,8 @@ use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
 use crate::admit::Permit;
-use crate::deadline::{Elapsed, Phase};
 use crate::outcome::Outcome;
+use crate::phase::{Elapsed, Phase};
 
 /// How large, how long and how slow a body may be.
 #[derive(Debug, Clone, Copy)]

@@ -11,8 +11,8 @@ use hooklog_process::failpoint;
 use hooklog_process::metrics::Histogram;
 use hooklog_schemas::{Position, TopicName};
 
-use crate::deadline::{Elapsed, Phase};
 use crate::outcome::Outcome;
+use crate::phase::{Elapsed, Phase};
 
 /// Where a record is stored. Nothing but an acknowledgement makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,7 @@
 pub mod config;
 pub mod source;
 pub mod listen;
+pub mod phase;
 pub mod deadline;
 pub mod socket;
 pub mod receive;

@@ -23,9 +23,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::admit::{Permit, Room};
 use crate::config::Config;
-use crate::deadline::{Deadlines, Lengths, Told};
+use crate::deadline::Deadlines;
 use crate::edge::Edge;
 use crate::outcome::Outcome;
+use crate::phase::{Lengths, Told};
 use crate::receive::{Client, receive};
 use crate::socket::Watched;
 

@@ -14,11 +14,11 @@ use http_body::Body;
 
 use crate::admit::Permit;
 use crate::body::{self, Clocked, Pace, Read};
-use crate::deadline::Phase;
 use crate::durable::{Durable, Pending};
 use crate::edge::Edge;
 use crate::identify::identify;
 use crate::outcome::Outcome;
+use crate::phase::Phase;
 use crate::respond;
 use crate::seal::{Verified, seal, trace};
 use crate::source::Source;

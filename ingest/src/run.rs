@@ -124,10 +124,8 @@ pub fn run(files: &Files) -> Result<(), RunError> {
         return Err(RunError::NoSource);
     }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads(match config.threads {
-        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
-        threads => threads,
-    });
+    runtime
+        .worker_threads(serving_threads(config.threads, std::thread::available_parallelism().map_or(1, usize::from)));
     runtime.enable_all().build()?.block_on(async {
         let shutdown = Shutdown::from_signals()?;
         let outside = Outside { clock: Clock::system(), random: Random::os(), registry: Registry::new(), shutdown };
@@ -137,6 +135,11 @@ pub fn run(files: &Files) -> Result<(), RunError> {
         }
         running.finish().await
     })
+}
+
+/// As configured, or one for each core but one, which the log's client needs.
+fn serving_threads(configured: usize, cores: usize) -> usize {
+    if configured > 0 { configured } else { cores.saturating_sub(1).max(1) }
 }
 
 /// What an edge takes from the process it lives in.
@@ -273,5 +276,16 @@ impl Running {
             tracing::warn!("some records had no report when the edge ended; none of them was answered with 2xx");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::serving_threads;
+
+    #[test]
+    fn a_core_is_left_to_the_logs_client_where_there_is_more_than_one() {
+        assert_eq!([1, 2, 8].map(|cores| serving_threads(0, cores)), [1, 1, 7]);
+        assert_eq!(serving_threads(8, 2), 8, "what is configured holds");
     }
 }

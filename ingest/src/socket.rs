@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::deadline::Phase;
+use crate::phase::Phase;
 
 /// A watched socket.
 pub struct Watched<S> {

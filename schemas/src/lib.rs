@@ -1,8 +1,9 @@
 //! What flows: every record on every topic, and the topics themselves.
 //!
 //! The data's path through this crate: [`id`] names an event, [`position`] says where it lies, [`time`] when; [`envelope`] is the
-//! record of a received webhook with its [`request_headers`], [`cloudevents`] the record's own headers, [`codec`] its bytes; [`dead_letter`] is the record of an event that
-//! could not be handled; [`topics`] is the registry of topics that both sides of the log share.
+//! record of a received webhook with its [`request_headers`], [`cloudevents`] the record's own headers, [`codec`] its bytes;
+//! [`dead_letter`] is the record of an event that could not be handled; [`topics`] is the registry of topics that both sides of the
+//! log share.
 //!
 //! Nothing here does I/O, reads a clock or knows Kafka's client.
 

@@ -56,7 +56,7 @@ const PINNED: &[(&str, &str)] = &[
     ("max.in.flight.requests.per.connection", "more than 5 requests in flight break the order of retries"),
     ("partitioner", "the key must lead to the same partition everywhere"),
     ("message.timeout.ms", "use the setting `message_timeout`"),
-    ("linger.ms", "use the setting `linger_ms`"),
+    ("linger.ms", "use the setting `linger`"),
     ("group.id", "use the setting `group`"),
     ("group.instance.id", "use the setting `instance_id`"),
     ("enable.auto.commit", "offsets are committed when their effects are durable, never before"),
