@@ -77,6 +77,12 @@ impl Home {
         self.0.join("log")
     }
 
+    /// Where the edge keeps records while the log is away.
+    #[must_use]
+    pub fn spool(&self) -> PathBuf {
+        self.0.join("spool")
+    }
+
     /// The consumers' states.
     #[must_use]
     pub fn state(&self) -> PathBuf {
@@ -145,7 +151,7 @@ impl Held {
     /// [`Failure::Io`]
     pub fn reset(&self) -> Result<Vec<PathBuf>, Failure> {
         let mut removed = Vec::new();
-        for folder in [self.home.state(), self.home.log()] {
+        for folder in [self.home.state(), self.home.spool(), self.home.log()] {
             match fs::remove_dir_all(&folder) {
                 Ok(()) => removed.push(folder),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hooklog_kafka::{Compression, Property};
 use hooklog_process::config::{ConfigError, Layers};
@@ -11,6 +11,9 @@ use hooklog_process::quantity::{ByteSize, Span};
 use hooklog_process::secret::SecretRef;
 use hooklog_signatures::WhenLogAway;
 use serde::{Deserialize, Serialize};
+
+use crate::spool::Settings;
+use crate::spool::usage;
 
 /// The embedded defaults; `hooklog config` prints them as the manual.
 pub const DEFAULTS: &str = include_str!("../defaults.toml");
@@ -34,6 +37,8 @@ pub struct Config {
     pub log: Log,
     /// How the brokers are reached.
     pub kafka: Kafka,
+    /// Where records wait while the log is away.
+    pub spool: Spool,
     /// What is too much.
     pub limits: Limits,
     /// What is too long.
@@ -71,6 +76,28 @@ pub struct Kafka {
     pub registry: String,
     /// Further properties of the client library; those that hold a secret name a file or a variable.
     pub properties: BTreeMap<String, Property>,
+}
+
+/// Where records wait while the log is away.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spool {
+    /// Its folder; empty for none.
+    pub dir: PathBuf,
+    /// How long a request waits for the log before its record is spooled.
+    pub after: Span,
+    /// Bytes in all.
+    pub max_bytes: ByteSize,
+    /// Bytes of one source.
+    pub max_source_bytes: ByteSize,
+    /// Records in all.
+    pub max_records: u64,
+    /// How old the oldest record may be before no more are taken.
+    pub max_age: Span,
+    /// What is kept free on its device.
+    pub reserve: ByteSize,
+    /// Whether it is opened although records are damaged or missing.
+    pub accept_damage: bool,
 }
 
 /// What is too much.
@@ -153,6 +180,22 @@ pub struct SecretConfig {
     /// Where it is.
     #[serde(flatten)]
     pub at: SecretRef,
+}
+
+impl Spool {
+    /// The settings of the spool, if there is to be one.
+    #[must_use]
+    pub fn settings(&self) -> Option<Settings> {
+        let limits =
+            usage::Limits { bytes: self.max_bytes.0, records: self.max_records, source_bytes: self.max_source_bytes.0 };
+        (!self.dir.as_os_str().is_empty()).then(|| Settings {
+            dir: self.dir.clone(),
+            limits,
+            max_age_ms: i64::try_from(self.max_age.0.as_millis()).unwrap_or(i64::MAX),
+            reserve_bytes: self.reserve.0,
+            accept_damage: self.accept_damage,
+        })
+    }
 }
 
 impl Config {

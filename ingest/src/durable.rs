@@ -1,7 +1,14 @@
 //! Making a record durable: the only place from which a 2xx can come.
 //!
-//! Today there is one way, the brokers' acknowledgement within the edge's own deadline. This is also the seat of the fence between
-//! the log and a local spool: whatever is added here, [`Durable`] stays the only proof that an answer may say "stored".
+//! ```text
+//!             fence down                    acknowledged
+//!  begin ───────────────────▶ the log ─────────────────────────────▶ Durable::Log
+//!    │                           │ not in time, or refused for now
+//!    │ fence up                  ▼ (and the fence goes up)   synced
+//!    └─────────────────────▶ the spool ────────────────────────────▶ Durable::Spool
+//! ```
+//!
+//! A source that would rather be asked again (`when_log_away = "refuse"`) has no spool: it is answered 503.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,16 +16,26 @@ use std::time::{Duration, Instant};
 use hooklog_kafka::{Append, AppendError, Delivery, ErrorKind, Outgoing};
 use hooklog_process::failpoint;
 use hooklog_process::metrics::Histogram;
-use hooklog_schemas::{Position, TopicName};
+use hooklog_schemas::{Partition, Position, SourceName};
+use hooklog_signatures::WhenLogAway;
+use tokio::sync::oneshot;
 
+use crate::drain::Drain;
+use crate::fence::Way;
+use crate::lanes::{Lane, Lanes};
 use crate::outcome::Outcome;
 use crate::phase::{Elapsed, Phase};
+use crate::seal::Sealed;
+use crate::source::Source;
+use crate::spool::{Spool, SpoolError, record};
 
-/// Where a record is stored. Nothing but an acknowledgement makes one.
+/// Where a record is stored. Nothing but an acknowledgement or a synced write makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Durable {
     /// On every in-sync replica of the log, at this position.
     Log(Position),
+    /// On this machine's disk, on its way to the log.
+    Spool,
 }
 
 impl Durable {
@@ -27,69 +44,309 @@ impl Durable {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Log(_) => "log",
+            Self::Spool => "spool",
         }
     }
 }
 
+/// How long a request waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the log, before its record goes to the spool.
+    pub spool_after: Duration,
+    /// In all.
+    pub deadline: Duration,
+}
+
+/// The spool, where there is one, and who empties it.
+pub struct Spooling {
+    /// The spool.
+    pub spool: Spool,
+    /// Who empties it.
+    pub drain: Drain,
+}
+
 /// The way to durability.
-#[derive(Clone)]
 pub struct Store {
     log: Arc<dyn Append>,
-    deadline: Duration,
+    lanes: Arc<Lanes>,
+    spooling: Option<Spooling>,
+    patience: Patience,
     seconds: Histogram,
 }
 
-impl Store {
-    /// Stores in `log`, waiting for it no longer than `deadline`.
-    #[must_use]
-    pub fn new(log: Arc<dyn Append>, deadline: Duration, seconds: Histogram) -> Self {
-        Self { log, deadline, seconds }
+/// What is to be made durable, and whose it is.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    /// The source.
+    pub source: &'a Source,
+    /// The record.
+    pub sealed: &'a Sealed,
+}
+
+impl Entry<'_> {
+    /// Lends the record as the log's client takes it.
+    fn record<T>(&self, partition: Option<Partition>, take: impl FnOnce(Outgoing<'_>) -> T) -> T {
+        let headers = self.sealed.headers(self.source);
+        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+        take(Outgoing {
+            topic: &self.source.topic,
+            partition,
+            key: Some(self.key()),
+            value: &self.sealed.value,
+            headers: &headers,
+            timestamp: Some(self.sealed.received_at),
+        })
     }
 
-    /// Hands a copy of the record to the log. Nothing of the record is needed after that, so that a request that waits holds none of it.
-    ///
-    /// # Errors
-    /// The [`Outcome`] that ends the request.
-    pub fn begin(&self, record: Outgoing<'_>) -> Result<Pending<'_>, Outcome> {
-        let start = Instant::now();
-        let topic = record.topic;
-        let delivery = self.log.append(record).map_err(|error| refused(topic, &error))?;
-        failpoint::hit("edge.enqueued");
-        Ok(Pending { store: self, start, delivery })
+    fn key(&self) -> &[u8] {
+        self.sealed.event.key.as_str().as_bytes()
     }
 }
 
-/// A record that the log has been handed and has not acknowledged.
-#[must_use = "a record is not stored before the log says so"]
+impl Store {
+    /// Stores in `log`, and in the spool where there is one.
+    #[must_use]
+    pub fn new(
+        log: Arc<dyn Append>,
+        lanes: Arc<Lanes>,
+        spooling: Option<Spooling>,
+        patience: Patience,
+        seconds: Histogram,
+    ) -> Self {
+        Self { log, lanes, spooling, patience, seconds }
+    }
+
+    /// The spool, where there is one.
+    #[must_use]
+    pub fn spool(&self) -> Option<&Spool> {
+        self.spooling.as_ref().map(|spooling| &spooling.spool)
+    }
+
+    /// Whether a record of such a source is kept by its request until it is durable, since it may go to the spool.
+    #[must_use]
+    pub const fn may_spool(&self, when_log_away: WhenLogAway) -> bool {
+        self.spooling.is_some() && matches!(when_log_away, WhenLogAway::Spool)
+    }
+
+    /// Hands a copy of the record to the log, or to the spool where that is its way.
+    ///
+    /// # Errors
+    /// The [`Outcome`] that ends the request.
+    pub fn begin(&self, entry: Entry<'_>) -> Result<Pending<'_>, Outcome> {
+        let start = Instant::now();
+        let topic = &entry.source.topic;
+        let count = self.log.partitions(topic);
+        let policy = if self.spooling.is_some() { entry.source.when_log_away } else { WhenLogAway::Refuse };
+        let (lane, way) = self.lanes.enter(topic, entry.key(), count, policy);
+        let step = match way {
+            Way::Refused => return Err(Outcome::LogAway),
+            Way::Spool => Step::Spool(self.spill(&lane, entry, None)),
+            Way::Log => match entry.record(lane.id().partition, |record| self.log.append(record)) {
+                Ok(delivery) => Step::Log(InFlight { lane, delivery: Some(delivery) }),
+                Err(error) => Step::Spool(self.instead(&lane, entry, &error)?),
+            },
+        };
+        failpoint::hit("edge.enqueued");
+        Ok(Pending { store: self, start, step })
+    }
+
+    /// The log did not take the record: the spool may.
+    fn instead(&self, lane: &Arc<Lane>, entry: Entry<'_>, error: &AppendError) -> Result<Written, Outcome> {
+        let outcome = outcome_of(error);
+        if outcome == Outcome::LogRefused || !self.may_spool(entry.source.when_log_away) {
+            return Err(refused(lane, error));
+        }
+        // One step: between the two nobody may find the fence down.
+        lane.change(|fence| {
+            fence.write();
+            fence.land(false);
+        });
+        Ok(self.spill(lane, entry, None))
+    }
+
+    /// Writes a record, which its lane counts as being written already, to the spool. `original` is its delivery by the log, which may
+    /// still come.
+    fn spill(&self, lane: &Arc<Lane>, entry: Entry<'_>, original: Option<Delivery>) -> Written {
+        let (done, written) = oneshot::channel();
+        let Some(Spooling { spool, drain }) = &self.spooling else { return Written(written) };
+        if let (Some(_), Some(count)) = (lane.id().partition, self.log.partitions(&entry.source.topic)) {
+            spool.remember(&entry.source.topic, count);
+        }
+        let (name, now) = (&entry.source.name, entry.sealed.received_at);
+        let bytes = entry.record(lane.id().partition, |record| record::encode(&record, name, now));
+        let spill = Spill { spool: spool.clone(), drain: drain.clone(), lane: Arc::clone(lane), done, original };
+        let source = entry.source.name.clone();
+        // Not part of the request: what it has begun has to be ended, whatever becomes of the caller.
+        tokio::spawn(async move { spill.run(source, bytes).await });
+        Written(written)
+    }
+}
+
+impl Store {
+    /// Waits until the spool holds nothing, as long as it holds less and less, and not beyond `until`. Returns how many records are left.
+    pub async fn settle(&self, until: Instant) -> usize {
+        let held = || self.lanes.all().iter().map(|lane| lane.held()).sum::<usize>();
+        let (mut least, mut since) = (held(), Instant::now());
+        while least > 0 && Instant::now() < until && since.elapsed() < NO_PROGRESS {
+            tokio::time::sleep(LOOK).await;
+            if held() < least {
+                (least, since) = (held(), Instant::now());
+            }
+        }
+        held()
+    }
+
+    /// Closes the spool.
+    pub async fn close(&self) {
+        if let Some(spool) = self.spool() {
+            spool.close().await;
+        }
+    }
+}
+
+/// How long the end waits for a spool that does not get emptier, and how often it looks.
+const NO_PROGRESS: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A record on its way into the spool.
+struct Spill {
+    spool: Spool,
+    drain: Drain,
+    lane: Arc<Lane>,
+    done: oneshot::Sender<Result<(), SpoolError>>,
+    original: Option<Delivery>,
+}
+
+impl Spill {
+    async fn run(self, source: SourceName, bytes: Vec<u8>) {
+        let Self { spool, drain, lane, done, original } = self;
+        let written = write(&spool, &lane, &source, bytes).await;
+        match &written {
+            Ok(_) => lane.change(crate::fence::Fence::written),
+            Err(error) => {
+                tracing::error!(lane = %lane.id(), %source, %error, "the spool did not take a record");
+                lane.change(crate::fence::Fence::not_written);
+            }
+        }
+        // Whoever asked may have gone: the record is there all the same.
+        let _ = done.send(written.as_ref().map(|_| ()).map_err(Clone::clone));
+        drain.tend(&lane);
+        let Some(original) = original else { return };
+        if let (Ok(_), Ok(number)) = (original.await, written) {
+            lane.arrived(number);
+        }
+        lane.change(|fence| fence.land(true));
+    }
+}
+
+async fn write(spool: &Spool, lane: &Lane, source: &SourceName, bytes: Vec<u8>) -> Result<u64, SpoolError> {
+    let size = bytes.len();
+    spool.take(source, size)?;
+    let written = spool.put(lane.id().clone(), bytes).await;
+    if written.is_err() {
+        spool.give(source.as_str(), size);
+    }
+    written
+}
+
+/// Hears when a record is in the spool.
+struct Written(oneshot::Receiver<Result<(), SpoolError>>);
+
+/// A record that the log's client has. However its request ends, the lane hears of its report.
+struct InFlight {
+    lane: Arc<Lane>,
+    delivery: Option<Delivery>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let (Some(delivery), Ok(runtime)) = (self.delivery.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let lane = Arc::clone(&self.lane);
+        lane.change(crate::fence::Fence::give_up);
+        runtime.spawn(async move {
+            // For good or ill: nobody waits for it any more.
+            let _ = delivery.await;
+            lane.change(|fence| fence.land(true));
+        });
+    }
+}
+
+enum Step {
+    Log(InFlight),
+    Spool(Written),
+}
+
+/// A record that is on its way and not durable yet.
+#[must_use = "a record is not stored before the log or the spool says so"]
 pub struct Pending<'a> {
     store: &'a Store,
     start: Instant,
-    delivery: Delivery,
+    step: Step,
 }
 
 impl Pending<'_> {
-    /// Waits for the acknowledgement on the connection of `phase`; `topic` is where the record went.
+    /// Waits until it is durable, on the connection of `phase`. `again` is the same entry, for the spool, where it may go there.
     ///
-    /// After a deadline the record may still reach the log: the answer is "unknown, retry", and the retry has the same dedupe id.
+    /// After the deadline the record may still reach the log: the answer is "unknown, retry", and the retry has the same dedupe id.
     ///
     /// # Errors
     /// The [`Outcome`] that ends the request.
-    pub async fn durable(self, topic: &TopicName, phase: &Phase) -> Result<Durable, Outcome> {
-        let Self { store, start, delivery } = self;
-        match phase.within(start + store.deadline, delivery).await {
-            Ok(Ok(position)) => {
-                store.seconds.observe(start.elapsed().as_secs_f64());
-                failpoint::hit("edge.acked");
-                Ok(Durable::Log(position))
+    pub async fn durable(self, again: Option<Entry<'_>>, phase: &Phase) -> Result<Durable, Outcome> {
+        let Self { store, start, step } = self;
+        let deadline = start + store.patience.deadline;
+        let written = match step {
+            Step::Spool(written) => written,
+            Step::Log(mut in_flight) => {
+                let Some(delivery) = in_flight.delivery.as_mut() else { return Err(Outcome::LogAway) };
+                let until = if again.is_some() { start + store.patience.spool_after } else { deadline };
+                match (phase.within(until, delivery).await, again) {
+                    (Ok(reported), again) => {
+                        in_flight.delivery = None;
+                        match reported {
+                            Ok(position) => {
+                                in_flight.lane.land();
+                                store.seconds.observe(start.elapsed().as_secs_f64());
+                                failpoint::hit("edge.acked");
+                                return Ok(Durable::Log(position));
+                            }
+                            Err(error) => match again {
+                                Some(entry) => store.instead(&in_flight.lane, entry, &error)?,
+                                None => return Err(refused(&in_flight.lane, &error)),
+                            },
+                        }
+                    }
+                    (Err(Elapsed), None) => return Err(Outcome::LogAway),
+                    (Err(Elapsed), Some(entry)) => {
+                        let original = in_flight.delivery.take();
+                        in_flight.lane.change(|fence| {
+                            fence.give_up();
+                            fence.write();
+                        });
+                        store.spill(&in_flight.lane, entry, original)
+                    }
+                }
             }
-            Ok(Err(error)) => Err(refused(topic, &error)),
+        };
+        match phase.within(deadline, written.0).await {
+            Ok(Ok(Ok(()))) => {
+                failpoint::hit("edge.spooled");
+                Ok(Durable::Spool)
+            }
+            Ok(Ok(Err(SpoolError::Full(_)))) if cfg!(feature = "sabotage-drop") => Ok(Durable::Spool),
+            Ok(Ok(Err(SpoolError::Full(_)))) => Err(Outcome::SpoolFull),
+            Ok(_) => Err(Outcome::SpoolFailed),
             Err(Elapsed) => Err(Outcome::LogAway),
         }
     }
 }
 
-fn refused(topic: &TopicName, error: &AppendError) -> Outcome {
-    tracing::error!(%topic, %error, "the log did not take a record");
+/// The log does not have a record, and its request ends.
+fn refused(lane: &Lane, error: &AppendError) -> Outcome {
+    lane.land();
+    tracing::error!(lane = %lane.id(), %error, "the log did not take a record");
     outcome_of(error)
 }
 
@@ -97,7 +354,7 @@ fn refused(topic: &TopicName, error: &AppendError) -> Outcome {
 fn outcome_of(error: &AppendError) -> Outcome {
     match error.kind() {
         ErrorKind::Full => Outcome::Overloaded,
-        ErrorKind::TooLarge | ErrorKind::Fatal => Outcome::LogRefused,
-        ErrorKind::Transient => Outcome::LogAway,
+        ErrorKind::TooLarge => Outcome::LogRefused,
+        ErrorKind::Transient | ErrorKind::Fatal => Outcome::LogAway,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::response::Response;
 use hooklog_kafka::Append;
 use hooklog_process::clock::Clock;
-use hooklog_process::metrics::{MetricsError, Registry};
+use hooklog_process::metrics::{Histogram, MetricsError, Registry};
 use hooklog_process::random::Random;
 use hooklog_process::shutdown::Shutdown;
 use hooklog_schemas::{Frame, SourceName};
@@ -15,11 +15,15 @@ use hooklog_schemas::{Frame, SourceName};
 use crate::admit::Room;
 use crate::body::Pace;
 use crate::config::{Config, Limits};
-use crate::durable::Store;
+use crate::drain::Drain;
+use crate::durable::{self, Durable, Spooling, Store};
+use crate::lanes::Lanes;
 use crate::metrics::{Metrics, Stored};
 use crate::outcome::Outcome;
 use crate::respond::{self, Patience};
 use crate::source::{Source, Sources};
+use crate::spool::Opened;
+use crate::spool::metrics::SpoolMetrics;
 
 /// What an edge is given: the outside world, and the log.
 pub struct Parts {
@@ -27,6 +31,8 @@ pub struct Parts {
     pub sources: Sources,
     /// The log.
     pub log: Arc<dyn Append>,
+    /// The spool, opened and read, if there is one.
+    pub spool: Option<Opened>,
     /// How values are framed.
     pub frame: Frame,
     /// The time.
@@ -57,12 +63,23 @@ pub struct Edge {
     told: Sampler,
 }
 
+/// Why an edge could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// A metric's name is taken.
+    #[error("a metric can't be declared: {0}")]
+    Metrics(#[from] MetricsError),
+    /// The system has no thread left for the spool.
+    #[error("the spool's thread can't be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
 impl Edge {
-    /// Builds everything that needs no socket.
+    /// Builds everything that needs no socket, on a runtime: what a spool was left with is drained from now on.
     ///
     /// # Errors
-    /// [`MetricsError`] when a metric's name is taken.
-    pub fn new(config: &Config, parts: Parts) -> Result<Arc<Self>, MetricsError> {
+    /// [`EdgeError`]
+    pub fn new(config: &Config, mut parts: Parts) -> Result<Arc<Self>, EdgeError> {
         let metrics = Metrics::register(&parts.registry)?;
         let open = parts.sources.iter().filter(|source| source.is_open()).count();
         metrics.open_sources.with_label_values::<&str>(&[]).set(i64::try_from(open).unwrap_or(i64::MAX));
@@ -75,13 +92,14 @@ impl Edge {
             rate: config.timeouts.body_rate.0,
         };
         let seconds = metrics.append_seconds.with_label_values::<&str>(&[]);
+        let store = store(config, &mut parts, seconds)?;
         Ok(Arc::new(Self {
             sources: parts.sources,
             limits: config.limits.clone(),
             pace,
             requests: Room::of(config.limits.requests),
             body_bytes: Room::of(config.limits.body_bytes.as_usize()),
-            store: Store::new(parts.log, config.kafka.append_deadline.0, seconds),
+            store,
             frame: parts.frame,
             clock: parts.clock,
             random: parts.random,
@@ -125,7 +143,12 @@ impl Edge {
     }
 
     /// Counts and logs a stored webhook of `length` bytes: what [`Edge::note`] does, for the outcome that all the others are rare beside.
-    pub(crate) fn note_stored(&self, source: &Source, start: Instant, length: usize) {
+    pub(crate) fn note_stored(&self, source: &Source, start: Instant, length: usize, durable: &Durable) {
+        if *durable == Durable::Spool {
+            let length = u64::try_from(length).unwrap_or(u64::MAX);
+            self.metrics.body_bytes.with_label_values(&[source.name.as_str()]).inc_by(length);
+            return self.note(Some(source), start, Outcome::Spooled);
+        }
         let now = self.clock.monotonic();
         if let Some(stored) = self.stored.get(&source.name) {
             stored.count(now.saturating_duration_since(start).as_secs_f64(), length);
@@ -147,6 +170,23 @@ impl Edge {
             _ => tracing::info!(source, outcome = label, reason, unsaid, "request ended"),
         }
     }
+}
+
+/// The way to durability: through the log, and the spool where there is one.
+fn store(config: &Config, parts: &mut Parts, seconds: Histogram) -> Result<Store, EdgeError> {
+    let log = Arc::clone(&parts.log);
+    let patience = durable::Patience { spool_after: config.spool.after.0, deadline: config.kafka.append_deadline.0 };
+    let lanes = Arc::new(Lanes::new());
+    let Some(opened) = parts.spool.take() else { return Ok(Store::new(log, lanes, None, patience, seconds)) };
+    let spool_metrics = SpoolMetrics::register(&parts.registry)?;
+    let held = lanes.hold(&opened.survey, &opened.counts);
+    let reopened = Arc::clone(&lanes);
+    let spool = opened.start(parts.clock.clone(), spool_metrics.clone(), move |survey| {
+        reopened.reopened(survey);
+    })?;
+    let drain = Drain::new(spool.clone(), Arc::clone(&log), spool_metrics);
+    held.iter().for_each(|lane| drain.tend(lane));
+    Ok(Store::new(log, lanes, Some(Spooling { spool, drain }), patience, seconds))
 }
 
 /// Lets a few lines of each kind through a second and counts the rest.

@@ -3,10 +3,12 @@
 //! A request's way through this crate: [`listen`] accepts its connection (its [`socket`] keeps the [`deadline`]s), [`receive`] takes it
 //! through its steps — [`source`] it belongs to, [`admit`] it within the limits, read its [`body`] while it is hashed and verified, [`identify`] the event,
 //! [`seal`] the record, make it [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
-//! [`config`] says how, [`edge`] puts it together, [`run`] gives it a process, [`metrics`] counts.
+//! While the log is away, a record waits in the [`spool`]: the [`fence`] of its [`lane`] ([`lanes`] finds it) sends all that follows after it,
+//! and the [`drain`] empties it in order. [`config`] says how, [`edge`] puts it together, [`run`] gives it a process, [`metrics`] counts.
 //!
 //! Nothing here reads the log: the edge does not know who consumes it. Nothing is parsed before its signature held, nothing
-//! unverified is stored, and no 2xx is sent for anything but what the brokers acknowledged.
+//! unverified is stored, and no 2xx is sent for anything but what the brokers acknowledged or this
+//! machine's disk has.
 
 pub mod config;
 pub mod source;
@@ -20,6 +22,11 @@ pub mod body;
 pub mod identify;
 pub mod seal;
 pub mod durable;
+pub mod lane;
+pub mod fence;
+pub mod lanes;
+pub mod spool;
+pub mod drain;
 pub mod outcome;
 pub mod respond;
 pub mod edge;

@@ -192,6 +192,9 @@ impl Server {
         gauge("connections", &self.connections);
         gauge("requests", &self.edge.requests);
         gauge("body_bytes", &self.edge.body_bytes);
+        if let Some(spool) = self.edge.store.spool() {
+            spool.show();
+        }
     }
 }
 
@@ -202,7 +205,7 @@ fn lengths(config: &Config) -> Lengths {
         headers: timeouts.headers.0,
         idle: timeouts.idle.0,
         write: timeouts.write.0,
-        wait: timeouts.body.0.min(timeouts.body_grace.0).min(config.kafka.append_deadline.0),
+        wait: timeouts.body.0.min(timeouts.body_grace.0).min(config.kafka.append_deadline.0).min(config.spool.after.0),
     }
 }
 

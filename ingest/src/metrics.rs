@@ -6,6 +6,7 @@ use hooklog_process::metrics::{
 };
 
 use crate::outcome::Outcome;
+use crate::spool;
 
 /// Requests by how they ended.
 pub const REQUESTS: Def = Def {
@@ -80,8 +81,30 @@ pub const OPEN_SOURCES: Def = Def {
 };
 
 /// Everything the edge counts.
-pub const CATALOGUE: &[Def] =
-    &[REQUESTS, REJECTIONS, REQUEST_SECONDS, APPEND_SECONDS, BODY_BYTES, IN_HAND, LIMIT, CLOSED, OPEN_SOURCES];
+pub const CATALOGUE: &[Def] = &{
+    let [held, limit, oldest, failed, refused, drained, aside, damaged, commit, written] = spool::metrics::CATALOGUE;
+    [
+        REQUESTS,
+        REJECTIONS,
+        REQUEST_SECONDS,
+        APPEND_SECONDS,
+        BODY_BYTES,
+        IN_HAND,
+        LIMIT,
+        CLOSED,
+        OPEN_SOURCES,
+        held,
+        limit,
+        oldest,
+        failed,
+        refused,
+        drained,
+        aside,
+        damaged,
+        commit,
+        written,
+    ]
+};
 
 /// What is counted for every webhook of a source that is stored, found once: to look a series up takes locks that all threads share.
 pub struct Stored {

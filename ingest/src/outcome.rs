@@ -9,6 +9,8 @@ use tracing::Level;
 pub enum Outcome {
     /// The brokers acknowledged the record.
     Appended,
+    /// The record is on this machine's disk, on its way to the log.
+    Spooled,
     /// A provider's handshake was answered.
     Handshake,
     /// The request is not HTTP.
@@ -43,6 +45,10 @@ pub enum Outcome {
     Draining,
     /// The brokers did not acknowledge in time, or can't.
     LogAway,
+    /// The log is away, and the spool is as full as it may be.
+    SpoolFull,
+    /// The log is away, and the spool's disk has failed.
+    SpoolFailed,
     /// The brokers refuse this record for good: its topic is missing, or it is larger than they take.
     LogRefused,
 }
@@ -62,6 +68,7 @@ impl Outcome {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Appended => "appended",
+            Self::Spooled => "spooled",
             Self::Handshake => "handshake",
             Self::NotHttp => "not_http",
             Self::Unverified(_) => "unverified",
@@ -79,6 +86,8 @@ impl Outcome {
             Self::Overloaded => "overloaded",
             Self::Draining => "draining",
             Self::LogAway => "log_away",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolFailed => "spool_failed",
             Self::LogRefused => "log_refused",
         }
     }
@@ -97,6 +106,7 @@ impl Outcome {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Appended | Self::Handshake => StatusCode::OK,
+            Self::Spooled => StatusCode::ACCEPTED,
             Self::NotHttp | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
             Self::AddressRefused => StatusCode::FORBIDDEN,
@@ -109,14 +119,19 @@ impl Outcome {
             Self::Ambiguous => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Overloaded | Self::Draining | Self::LogAway | Self::LogRefused => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded
+            | Self::Draining
+            | Self::LogAway
+            | Self::SpoolFull
+            | Self::SpoolFailed
+            | Self::LogRefused => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// Whether the caller is told when to come again.
     #[must_use]
-    pub const fn asks_to_retry(self) -> bool {
-        matches!(self, Self::RateLimited | Self::Overloaded | Self::Draining | Self::LogAway | Self::LogRefused)
+    pub fn asks_to_retry(self) -> bool {
+        matches!(self.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
     }
 
     /// How loud the log line is: what an operator can mend is loud, what a stranger can cause at will is not.
@@ -124,9 +139,9 @@ impl Outcome {
     pub const fn level(self) -> Level {
         match self {
             Self::Appended => Level::DEBUG,
-            Self::Handshake => Level::INFO,
+            Self::Handshake | Self::Spooled => Level::INFO,
             Self::Unverified(_) | Self::Ambiguous | Self::RateLimited | Self::AddressRefused => Level::WARN,
-            Self::Overloaded | Self::LogAway | Self::LogRefused => Level::ERROR,
+            Self::Overloaded | Self::LogAway | Self::SpoolFull | Self::SpoolFailed | Self::LogRefused => Level::ERROR,
             Self::Draining
             | Self::NotHttp
             | Self::UnknownSource
@@ -145,6 +160,7 @@ impl Outcome {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Appended => "stored",
+            Self::Spooled => "stored, on its way to the log",
             Self::Handshake => "handshake answered",
             Self::NotHttp => "the request is not HTTP/1.1",
             Self::Unverified(_) => "the request could not be verified",
@@ -162,6 +178,8 @@ impl Outcome {
             Self::Overloaded => "too much in hand",
             Self::Draining => "shutting down",
             Self::LogAway => "the log does not answer",
+            Self::SpoolFull => "the log does not answer, and the spool is full",
+            Self::SpoolFailed => "the log does not answer, and the spool has failed",
             Self::LogRefused => "the log does not take this record",
         }
     }
@@ -171,7 +189,14 @@ impl Outcome {
     #[must_use]
     pub const fn connection(self) -> Connection {
         match self {
-            Self::Appended | Self::Handshake | Self::Ambiguous | Self::LogAway | Self::LogRefused => Connection::Kept,
+            Self::Appended
+            | Self::Spooled
+            | Self::Handshake
+            | Self::Ambiguous
+            | Self::LogAway
+            | Self::SpoolFull
+            | Self::SpoolFailed
+            | Self::LogRefused => Connection::Kept,
             _ => Connection::Closed,
         }
     }
@@ -179,7 +204,7 @@ impl Outcome {
     /// One of each, for tables.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::Appended, Self::Handshake, Self::NotHttp];
+        let mut all = vec![Self::Appended, Self::Spooled, Self::Handshake, Self::NotHttp];
         all.extend(Rejection::ALL.iter().copied().map(Self::Unverified));
         all.extend([
             Self::AddressRefused,
@@ -196,6 +221,8 @@ impl Outcome {
             Self::Overloaded,
             Self::Draining,
             Self::LogAway,
+            Self::SpoolFull,
+            Self::SpoolFailed,
             Self::LogRefused,
         ]);
         all

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use axum::response::Response;
 use bytes::Bytes;
-use hooklog_kafka::Outgoing;
 use hooklog_process::failpoint;
 use hooklog_schemas::Timestamp;
 use hooklog_signatures::{Head, UnixMillis, answer};
@@ -14,13 +13,13 @@ use http_body::Body;
 
 use crate::admit::Permit;
 use crate::body::{self, Clocked, Pace, Read};
-use crate::durable::{Durable, Pending};
+use crate::durable::{Durable, Entry};
 use crate::edge::Edge;
 use crate::identify::identify;
 use crate::outcome::Outcome;
 use crate::phase::Phase;
 use crate::respond;
-use crate::seal::{Verified, seal, trace};
+use crate::seal::{Sealed, Verified, seal, trace};
 use crate::source::Source;
 
 /// Who sends, and where the connection stands.
@@ -51,7 +50,7 @@ where
     };
     let response = match take(edge, source, client, request, start).await {
         Ok(Done::Stored { durable, length }) => {
-            edge.note_stored(source, start, length);
+            edge.note_stored(source, start, length, &durable);
             respond::stored(&durable, &source.scheme.reply)
         }
         Ok(Done::Handshake(response)) => {
@@ -88,37 +87,37 @@ where
         return Ok(Done::Handshake(respond::handshake(answer.content_type, answer.body)));
     }
     let (headers, length) = (parts.headers, read.bytes.len());
-    let pending = append(edge, source, &headers, &read, proof.key_id.as_deref())?;
+    let sealed = make(edge, source, &headers, &read, proof.key_id.as_deref())?;
     // Headers and body lie in the connection's buffer: once they are gone, it reads on without a new one.
     drop((headers, read));
-    let durable = pending.durable(&source.topic, client.phase).await?;
+    let durable = store(edge, source, sealed, client.phase).await?;
     Ok(Done::Stored { durable, length })
 }
 
-/// Names a verified webhook, seals it and hands it to the log. All that is made on the way is gone when this returns.
-fn append<'a>(
-    edge: &'a Edge,
+/// Names a verified webhook and seals it.
+fn make(
+    edge: &Edge,
     source: &Source,
     headers: &HeaderMap,
     read: &Read,
     key_id: Option<&str>,
-) -> Result<Pending<'a>, Outcome> {
+) -> Result<Sealed, Outcome> {
     let event = identify(&source.scheme, headers, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
     let received_at = Timestamp(edge.clock.now_ms());
     let verified = Verified { headers, body: &read.bytes, body_sha256: read.sha256, key_id, received_at };
-    let trace = trace(headers, &edge.random);
-    let sealed = seal(&verified, source, &event, &trace, edge.frame);
+    let sealed = seal(&verified, source, event, trace(headers, &edge.random), edge.frame);
     failpoint::hit("edge.sealed");
-    let headers: Vec<(&str, &[u8])> = sealed.headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
-    let record = Outgoing {
-        topic: &source.topic,
-        partition: None,
-        key: Some(event.key.as_str().as_bytes()),
-        value: &sealed.value,
-        headers: &headers,
-        timestamp: Some(received_at),
-    };
-    edge.store.begin(record)
+    Ok(sealed)
+}
+
+/// Stores a sealed record. A request that can only wait for the log holds nothing of it meanwhile: the log's client has its copy.
+async fn store(edge: &Edge, source: &Source, sealed: Sealed, phase: &Phase) -> Result<Durable, Outcome> {
+    let pending = edge.store.begin(Entry { source, sealed: &sealed })?;
+    if edge.store.may_spool(source.when_log_away) {
+        return pending.durable(Some(Entry { source, sealed: &sealed }), phase).await;
+    }
+    drop(sealed);
+    pending.durable(None, phase).await
 }
 
 /// Everything that can be refused before a byte of the body is read. What is taken here is given back when the request ends.

@@ -12,7 +12,7 @@ use crate::outcome::{Connection, Outcome};
 /// Where the record lies: `topic/partition/offset`.
 pub const POSITION: HeaderName = HeaderName::from_static("hooklog-position");
 
-/// What the 2xx stands on: `log`.
+/// What the 2xx stands on: `log` or `spool`.
 pub const DURABILITY: HeaderName = HeaderName::from_static("hooklog-durability");
 
 /// How long callers are told to wait.
@@ -32,9 +32,15 @@ pub fn stored(durable: &Durable, reply: &Reply) -> Response {
     {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
-    let Durable::Log(position) = durable;
-    if let Ok(value) = HeaderValue::try_from(position.to_string()) {
-        response.headers_mut().insert(POSITION, value);
+    match durable {
+        Durable::Log(position) => {
+            if let Ok(value) = HeaderValue::try_from(position.to_string()) {
+                response.headers_mut().insert(POSITION, value);
+            }
+        }
+        // A provider that wants another success than 200 gets it, wherever the record is.
+        Durable::Spool if reply.status == StatusCode::OK => *response.status_mut() = StatusCode::ACCEPTED,
+        Durable::Spool => {}
     }
     response.headers_mut().insert(DURABILITY, HeaderValue::from_static(durable.label()));
     response

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hooklog_kafka::registry::{Registry as SchemaRegistry, RegistryError};
 use hooklog_kafka::{Connection, Writer, WriterSettings};
@@ -18,16 +18,24 @@ use hooklog_process::metrics::{MetricsError, Registry};
 use hooklog_process::random::Random;
 use hooklog_process::ready_file;
 use hooklog_process::shutdown::Shutdown;
-use hooklog_schemas::Frame;
+use hooklog_schemas::{Frame, TopicName};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::edge::{Edge, Parts};
+use crate::edge::{Edge, EdgeError, Parts};
 use crate::listen::serve;
 use crate::source::{SourceError, Sources};
+use crate::spool::{Opened, SpoolError};
 
-/// How long the last records may take to be acknowledged after the last request ended.
-const FLUSH_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the last records, and those in the spool, may take to be acknowledged after the last request ended. With the drain's 25 s it
+/// makes 30.
+const FLUSH_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What of it is kept for the last records.
+const FLUSH_LEAST: Duration = Duration::from_millis(500);
+
+/// How long a start waits to hear how many partitions the topics have.
+const LEARN_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Where the process finds its configuration, and where it says that it is ready.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +67,12 @@ pub enum RunError {
     /// A metric's name is taken.
     #[error("a metric can't be declared: {0}")]
     Metrics(#[from] MetricsError),
+    /// The edge can't be built.
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    /// The spool can't be opened, or is damaged.
+    #[error("spool: {0}")]
+    Spool(#[from] SpoolError),
     /// The client for the log can't be made.
     #[error("kafka: {0}")]
     Kafka(#[from] hooklog_kafka::ConfigError),
@@ -94,7 +108,8 @@ impl RunError {
             Self::Metrics(_) => Exit::Internal,
             Self::Registry(RegistryError::Address { .. }) => Exit::Config,
             Self::Registry(_) => Exit::Unavailable,
-            Self::Bind { .. } | Self::Io(_) => Exit::Io,
+            Self::Edge(EdgeError::Metrics(_)) => Exit::Internal,
+            Self::Bind { .. } | Self::Io(_) | Self::Spool(_) | Self::Edge(EdgeError::Thread(_)) => Exit::Io,
         }
     }
 }
@@ -159,6 +174,7 @@ pub struct Outside {
 pub struct Running {
     ingest: SocketAddr,
     admin: SocketAddr,
+    edge: Arc<Edge>,
     writer: Arc<Writer>,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
 }
@@ -176,11 +192,26 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
         linger: config.kafka.linger.0,
         queue: config.kafka.queue,
         compression: config.kafka.compression,
+        // Whoever waits has a deadline of his own; a record that is given up here would be overtaken by the next of its key.
+        message_timeout: Duration::ZERO,
         ..WriterSettings::default()
     };
     let log_metrics = hooklog_kafka::Metrics::register(&outside.registry)?;
     let writer = Arc::new(Writer::start(&connection, &settings, &log_metrics)?);
+    let topics: Vec<TopicName> = sources.iter().map(|source| source.topic.clone()).collect();
+    let (learning, settings) = (Arc::clone(&writer), config.spool.settings());
+    let spool = tokio::task::spawn_blocking(move || -> Result<Option<Opened>, SpoolError> {
+        let opened = settings.map(|settings| Opened::in_folder(&settings)).transpose()?;
+        if !learning.learn(&topics, LEARN_DEADLINE) {
+            tracing::warn!(
+                "the brokers have not told how many partitions the topics have; each topic's records share one lane until they do"
+            );
+        }
+        Ok(opened)
+    });
+    let spool = spool.await.map_err(std::io::Error::other)??;
     let parts = Parts {
+        spool,
         log: Arc::clone(&writer) as Arc<dyn hooklog_kafka::Append>,
         frame: frame(&config.kafka.registry, &sources).await?,
         sources,
@@ -190,6 +221,7 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
         shutdown: outside.shutdown.clone(),
     };
     let edge = Edge::new(&config, parts)?;
+    let serving_edge = Arc::clone(&edge);
     let (listener, ingest) = bind("listen", config.listen).await?;
     let (admin_listener, admin) = bind("admin", config.admin).await?;
     let shown = serde_json::to_value(&config).unwrap_or_default();
@@ -208,13 +240,13 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
                 serving.not_ready("draining");
             })
         };
-        let served = serve(listener, edge, &config).await;
+        let served = serve(listener, serving_edge, &config).await;
         drain.abort();
         admin_end.request();
         served
     });
     tracing::info!(%ingest, %admin, "the edge serves");
-    Ok(Running { ingest, admin, writer, served })
+    Ok(Running { ingest, admin, edge, writer, served })
 }
 
 /// How values are framed: by the registry's number where one is set, else by the schema's fingerprint. Every topic's subject is
@@ -268,12 +300,22 @@ impl Running {
     /// [`RunError`] when serving failed.
     pub async fn finish(self) -> Result<(), RunError> {
         self.served.await.map_err(std::io::Error::other)??;
+        let until = Instant::now() + FLUSH_DEADLINE;
+        let left = self.edge.store.settle(until).await;
         let writer = self.writer;
-        let flushed = tokio::task::spawn_blocking(move || writer.flush(FLUSH_DEADLINE)).await;
-        if flushed.unwrap_or(false) {
-            tracing::info!("drained");
-        } else {
-            tracing::warn!("some records had no report when the edge ended; none of them was answered with 2xx");
+        let flushed = tokio::task::spawn_blocking(move || {
+            writer.flush(until.saturating_duration_since(Instant::now()).max(FLUSH_LEAST))
+        });
+        let flushed = flushed.await.unwrap_or(false);
+        self.edge.store.close().await;
+        match (left, flushed) {
+            (0, true) => tracing::info!("drained"),
+            (0, false) => {
+                tracing::warn!("some records had no report when the edge ended; none of them was answered with 2xx");
+            }
+            (records, _) => {
+                tracing::warn!(records, "records stay in the spool; the next start drains them");
+            }
         }
         Ok(())
     }

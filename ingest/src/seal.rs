@@ -39,24 +39,29 @@ pub struct Verified<'a> {
     pub received_at: Timestamp,
 }
 
-/// A record, ready to be appended.
-pub struct Sealed<'a> {
+/// A record, ready to be appended. It owns all of it, and borrows nothing of the request.
+pub struct Sealed {
+    /// What the event is called.
+    pub event: Event,
+    /// When the request was whole.
+    pub received_at: Timestamp,
     /// The envelope's bytes.
     pub value: Vec<u8>,
+    trace: String,
+}
+
+impl Sealed {
     /// The record's headers.
-    pub headers: Vec<RecordHeader<'a>>,
+    #[must_use]
+    pub fn headers<'s>(&'s self, source: &'s Source) -> Vec<RecordHeader<'s>> {
+        RecordHeaders::of(&draft(source, &self.event, &self.trace, self.received_at))
+    }
 }
 
 /// Seals a request into a record. The body is copied once: into the record, which borrows nothing of the request, so that the
 /// connection's buffer is free again while the record is on its way.
 #[must_use]
-pub fn seal<'e>(
-    request: &Verified<'_>,
-    source: &'e Source,
-    event: &'e Event,
-    trace: &'e str,
-    frame: Frame,
-) -> Sealed<'e> {
+pub fn seal(request: &Verified<'_>, source: &Source, event: Event, trace: String, frame: Frame) -> Sealed {
     let text = |name: &header::HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
     let credential = source.scheme.credential_header();
     let kept: Vec<(&str, &[u8])> = request
@@ -69,23 +74,33 @@ pub fn seal<'e>(
         Some(key_id) => Cow::Owned([&source.scheme.name, ":", key_id].concat()),
         None => Cow::Borrowed(source.scheme.name.as_str()),
     };
-    let named = Draft {
+    let whole = Draft {
+        scheme: &scheme,
+        headers: &kept,
+        content_type: text(&header::CONTENT_TYPE),
+        body: request.body,
+        body_sha256: request.body_sha256,
+        ..draft(source, &event, &trace, request.received_at)
+    };
+    let value = encode_draft(&whole, frame);
+    Sealed { event, received_at: request.received_at, value, trace }
+}
+
+/// What names the event, without what it carries.
+fn draft<'a>(source: &'a Source, event: &'a Event, trace: &'a str, received_at: Timestamp) -> Draft<'a> {
+    Draft {
         id: &event.id,
         source: &source.name,
         kind: &event.kind,
         key: &event.key,
-        received_at: request.received_at,
+        received_at,
         scheme: "",
         headers: &[],
         content_type: None,
         body: &[],
-        body_sha256: request.body_sha256,
+        body_sha256: [0; 32],
         trace: Some(trace),
-    };
-    let headers = RecordHeaders::of(&named);
-    let content_type = text(&header::CONTENT_TYPE);
-    let whole = Draft { scheme: &scheme, headers: &kept, content_type, body: request.body, ..named };
-    Sealed { value: encode_draft(&whole, frame), headers }
+    }
 }
 
 /// The caller's `traceparent` if it is one (W3C Trace Context, version 00), else a new one.

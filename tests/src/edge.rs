@@ -42,6 +42,17 @@ impl Source {
     }
 }
 
+/// TOML for the edge's configuration; each may be empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tuning<'a> {
+    /// For the top of the file.
+    pub settings: &'a str,
+    /// For the table `kafka`.
+    pub kafka: &'a str,
+    /// For the table `spool`.
+    pub spool: &'a str,
+}
+
 /// An edge, running or not. Dropping it kills it.
 pub struct Edge {
     folder: TempDir,
@@ -58,6 +69,12 @@ impl Edge {
 
     /// The same with `kafka`, TOML for the table of that name.
     pub async fn start_with(bootstrap: &str, sources: &[Source], settings: &str, kafka: &str) -> Self {
+        Self::start_tuned(bootstrap, sources, Tuning { settings, kafka, spool: "" }).await
+    }
+
+    /// The same with TOML for each table.
+    pub async fn start_tuned(bootstrap: &str, sources: &[Source], tuning: Tuning<'_>) -> Self {
+        let Tuning { settings, kafka, spool } = tuning;
         let folder = tempfile::Builder::new().prefix("hooklog-edge-").tempdir().expect("a folder for temporary files");
         let mut edge = Self { folder, port: ports::free(), admin: ports::free(), process: None };
         let secret = edge.file("secret");
@@ -67,6 +84,7 @@ impl Edge {
         let mut config =
             format!("listen = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n{settings}\n", edge.port, edge.admin);
         let _ = writeln!(config, "[kafka]\nbootstrap = \"{bootstrap}\"\n{kafka}");
+        let _ = writeln!(config, "[spool]\ndir = \"{}\"\n{spool}", edge.spool().display());
         for source in sources {
             let _ = writeln!(config, "[sources.{}]\nprovider = \"{}\"", source.name, source.provider.name());
             let _ = writeln!(
@@ -79,6 +97,12 @@ impl Edge {
         std::fs::write(edge.file("edge.toml"), config).expect("the test's own folder is writable");
         edge.restart().await;
         edge
+    }
+
+    /// Its spool's folder.
+    #[must_use]
+    pub fn spool(&self) -> PathBuf {
+        self.file("spool")
     }
 
     /// `host:port` for senders.

@@ -86,6 +86,7 @@ impl Stack {
         make_topics(&bootstrap, &sources).await?;
         (config.listen, config.admin) = (options.listen, options.admin);
         config.kafka.bootstrap.clone_from(&bootstrap);
+        config.spool.dir = held.home().spool();
         let edge_stop = signals.child();
         let outside = Outside {
             clock: clock.clone(),

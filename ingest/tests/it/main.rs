@@ -11,5 +11,8 @@ mod limits;
 mod slow;
 mod framing;
 mod log_away;
+mod disk;
+mod spool;
+mod model;
 mod drain;
 mod config;

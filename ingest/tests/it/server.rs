@@ -5,11 +5,14 @@ use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
+use hooklog_disk::{Disk, DiskError};
 use hooklog_ingest::config::Config;
 use hooklog_ingest::edge::{Edge, Parts};
 use hooklog_ingest::listen::serve;
 use hooklog_ingest::source::Sources;
+use hooklog_ingest::spool::Opened;
 use hooklog_kafka::Incoming;
 use hooklog_kafka::testing::MemoryLog;
 use hooklog_process::clock::{Clock, ManualClock};
@@ -20,6 +23,8 @@ use hooklog_schemas::{Frame, TopicName};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::request::{Answer, PATIENCE, exchange};
 
 /// 2023-11-14T22:13:20Z, the edge's time until a test moves it.
 pub(crate) const NOW: i64 = 1_700_000_000;
@@ -64,13 +69,42 @@ pub(crate) async fn start_with(settings: &str, log: MemoryLog) -> Server {
 }
 
 pub(crate) async fn start_framed(settings: &str, log: MemoryLog, frame: Frame) -> Server {
+    start_whole(settings, log, frame, None).await
+}
+
+/// An edge with a spool on this disk.
+pub(crate) async fn start_spooling(
+    settings: &str,
+    log: MemoryLog,
+    disk: impl Fn() -> Opening + Send + 'static,
+) -> Server {
+    start_whole(settings, log, Frame::SingleObject, Some(Box::new(disk))).await
+}
+
+/// A spool's settings as they come.
+pub(crate) fn spool_settings() -> hooklog_ingest::spool::Settings {
+    Config::defaults().unwrap().spool.settings().unwrap()
+}
+
+/// What a spool opens its disk with.
+pub(crate) type Opening = Result<Box<dyn Disk>, DiskError>;
+
+async fn start_whole(
+    settings: &str,
+    log: MemoryLog,
+    frame: Frame,
+    disk: Option<Box<dyn Fn() -> Opening + Send>>,
+) -> Server {
     let folder = tempfile::tempdir().unwrap();
-    let config = config(folder.path(), settings);
+    let mut config = config(folder.path(), settings);
+    config.spool.dir = folder.path().to_owned();
+    let spool = disk.zip(config.spool.settings()).map(|(disk, settings)| Opened::on(&settings, disk).unwrap());
     let (clock, hand) = Clock::manual(NOW * 1000);
     let (registry, shutdown) = (Registry::new(), Shutdown::new());
     let parts = Parts {
         sources: Sources::build(&config).unwrap(),
         log: Arc::new(log.clone()),
+        spool,
         frame,
         clock,
         random: Random::seeded(1),
@@ -110,6 +144,10 @@ impl Server {
         self.sum(&format!("what=\"{what}\""), "hooklog_ingest_limit")
     }
 
+    pub(crate) fn spool_refused(&self, limit: &str) -> u64 {
+        self.sum(&format!("limit=\"{limit}\""), "hooklog_ingest_spool_refused_total")
+    }
+
     fn sum(&self, label: &str, name: &str) -> u64 {
         let text = metrics::text(&self.registry).unwrap();
         let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
@@ -124,6 +162,28 @@ impl Server {
     /// What the log holds.
     pub(crate) fn records(&self) -> Vec<Incoming> {
         self.topics.iter().flat_map(|topic| self.log.all(topic)).collect()
+    }
+
+    /// Sends the request until its answer is as wished; fails when that takes too long.
+    pub(crate) async fn until(&self, wished: impl Fn(u16) -> bool, request: &[u8]) -> Answer {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = exchange(self, request).await;
+            if wished(answer.status) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "the answer stays {answer:?}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until the log holds so many records.
+    pub(crate) async fn until_stored(&self, records: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.stored() < records {
+            assert!(Instant::now() < deadline, "the log holds {} records", self.stored());
+            tokio::task::yield_now().await;
+        }
     }
 
     /// How many records the log holds.

@@ -18,6 +18,7 @@ pub mod family;
 pub mod error;
 pub mod store;
 pub mod metrics;
+pub mod space;
 pub mod testing;
 
 pub use batch::{Batch, Operation};

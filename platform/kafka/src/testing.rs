@@ -31,6 +31,8 @@ pub enum Fault {
     Fatal,
     /// Appended at once, reported when the gate is opened.
     Slow(Gate),
+    /// Kept in the client's queue; appended and reported when the gate is opened, as when brokers come back.
+    Queued(Gate),
     /// Appended, and never reported: as when the process is killed.
     Silent,
 }
@@ -39,10 +41,19 @@ pub enum Fault {
 #[derive(Debug, Clone, Default)]
 pub struct Gate(Arc<Mutex<Held>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Held {
     open: bool,
-    reports: Vec<(Arc<Slot>, Partition, Offset)>,
+    reports: Vec<Report>,
+}
+
+/// What is done when the gate is opened.
+type Report = Box<dyn FnOnce() + Send>;
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").field("open", &self.open).field("reports", &self.reports.len()).finish()
+    }
 }
 
 impl Gate {
@@ -53,8 +64,8 @@ impl Gate {
             held.open = true;
             std::mem::take(&mut held.reports)
         };
-        for (slot, partition, offset) in reports {
-            slot.report(Ok((partition, offset)));
+        for report in reports {
+            report();
         }
     }
 
@@ -64,12 +75,13 @@ impl Gate {
         lock(&self.0).reports.len()
     }
 
-    fn pass(&self, slot: &Arc<Slot>, partition: Partition, offset: Offset) {
+    fn pass(&self, report: Report) {
         let mut held = lock(&self.0);
         if held.open {
-            slot.report(Ok((partition, offset)));
+            drop(held);
+            report();
         } else {
-            held.reports.push((Arc::clone(slot), partition, offset));
+            held.reports.push(report);
         }
     }
 }
@@ -85,6 +97,8 @@ struct State {
     always: Option<Fault>,
     /// Counts records without a key: they go round the partitions.
     keyless: usize,
+    /// Nobody is told how many partitions there are.
+    hides_partitions: bool,
 }
 
 impl MemoryLog {
@@ -99,6 +113,13 @@ impl MemoryLog {
     pub fn with_topic(self, topic: &TopicName, partitions: NonZeroU32) -> Self {
         let count = usize::try_from(partitions.get()).unwrap_or(usize::MAX);
         lock(&self.0).topics.entry(topic.clone()).or_insert_with(|| vec![Vec::new(); count]);
+        self
+    }
+
+    /// Whether nobody is told how many partitions there are, as when no broker has answered yet.
+    #[must_use]
+    pub fn hiding_partitions(self, hides: bool) -> Self {
+        lock(&self.0).hides_partitions = hides;
         self
     }
 
@@ -126,6 +147,24 @@ impl MemoryLog {
     #[must_use]
     pub fn all(&self, topic: &TopicName) -> Vec<Incoming> {
         lock(&self.0).topics.get(topic).map(|partitions| partitions.concat()).unwrap_or_default()
+    }
+}
+
+impl MemoryLog {
+    /// Appends a copy of the record when it is called.
+    fn later(&self, record: &Outgoing<'_>, slot: &Arc<Slot>) -> Report {
+        let (log, slot) = (self.clone(), Arc::clone(slot));
+        let (topic, partition, timestamp) = (record.topic.clone(), record.partition, record.timestamp);
+        let (key, value) = (record.key.map(<[u8]>::to_vec), record.value.to_vec());
+        let headers: Vec<(String, Vec<u8>)> =
+            record.headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
+        Box::new(move || {
+            let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
+            let record =
+                Outgoing { topic: &topic, partition, key: key.as_deref(), value: &value, headers: &headers, timestamp };
+            let appended = lock(&log.0).put(&record);
+            slot.report(appended);
+        })
     }
 }
 
@@ -180,11 +219,25 @@ impl Append for MemoryLog {
                 state.put(&record)?;
             }
             Fault::Slow(gate) => match state.put(&record) {
-                Ok((partition, offset)) => gate.pass(&slot, partition, offset),
+                Ok(appended) => {
+                    drop(state);
+                    let slot = Arc::clone(&slot);
+                    gate.pass(Box::new(move || slot.report(Ok(appended))));
+                }
                 Err(error) => slot.report(Err(error)),
             },
+            Fault::Queued(gate) => {
+                drop(state);
+                gate.pass(self.later(&record, &slot));
+            }
         }
         Ok(Delivery::of(&slot))
+    }
+
+    fn partitions(&self, topic: &TopicName) -> Option<NonZeroU32> {
+        let state = lock(&self.0);
+        let count = state.topics.get(topic).filter(|_| !state.hides_partitions).map(Vec::len)?;
+        u32::try_from(count).ok().and_then(NonZeroU32::new)
     }
 }
 

@@ -1,13 +1,15 @@
 //! Appending to the log: one idempotent producer for the process, polled by one thread of its own.
 
+mod partition_counts;
 mod producer;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hooklog_process::quantity::ByteSize;
-use hooklog_schemas::Offset;
+use hooklog_schemas::{Offset, TopicName};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -18,6 +20,7 @@ use crate::delivery::{Delivery, Slot};
 use crate::error::{AppendError, ConfigError};
 use crate::metrics::Metrics;
 use crate::record::Outgoing;
+use partition_counts::PartitionCounts;
 use producer::Inner;
 
 /// Who takes records for the log.
@@ -28,6 +31,9 @@ pub trait Append: Send + Sync + 'static {
     /// # Errors
     /// [`AppendError::Full`] when the local queue has no room; others when it is clear already that the record can't be appended.
     fn append(&self, record: Outgoing<'_>) -> Result<Delivery, AppendError>;
+
+    /// How many partitions the topic has, as far as is known without waiting; a topic asked for once is asked about from then on.
+    fn partitions(&self, topic: &TopicName) -> Option<NonZeroU32>;
 }
 
 /// How records are compressed on the wire and in the log.
@@ -50,8 +56,9 @@ pub struct WriterSettings {
     pub linger: Duration,
     /// Memory for records on their way. Past it, appends are refused as full.
     pub queue: ByteSize,
-    /// How long the library tries before it reports a record as failed. Long on purpose: giving a record up while it is on its way
-    /// costs the producer its sequence, so callers have deadlines of their own.
+    /// How long the library tries before it reports a record as failed; zero is for ever. Long on purpose: giving a record up while it
+    /// is on its way costs the producer its sequence, and one given up in the queue is overtaken by the next, so callers have deadlines of
+    /// their own.
     pub message_timeout: Duration,
     /// Compression of batches.
     pub compression: Compression,
@@ -81,7 +88,7 @@ impl Default for WriterSettings {
 }
 
 impl WriterSettings {
-    /// The least [`Self::message_timeout`]: shorter ones would fire while brokers elect a leader.
+    /// The least [`Self::message_timeout`] but zero: shorter ones would fire while brokers elect a leader.
     pub const MESSAGE_TIMEOUT_LEAST: Duration = Duration::from_secs(120);
 
     /// Requests that wait for a broker's answer at a time. A broker takes the next request of a connection when it has answered the one
@@ -95,9 +102,9 @@ impl WriterSettings {
     const TOPIC_PROPAGATION: Duration = Duration::from_millis(1500);
 
     fn client_config(&self, connection: &Connection) -> Result<ClientConfig, ConfigError> {
-        if self.message_timeout < Self::MESSAGE_TIMEOUT_LEAST {
+        if !self.message_timeout.is_zero() && self.message_timeout < Self::MESSAGE_TIMEOUT_LEAST {
             let value = format!("{:?}", self.message_timeout);
-            return Err(ConfigError::Range { key: "message_timeout", value, allowed: "120s or more" });
+            return Err(ConfigError::Range { key: "message_timeout", value, allowed: "120s or more, or 0 for ever" });
         }
         if !(1024..=2_097_151 * 1024).contains(&self.queue.0) {
             return Err(ConfigError::Range { key: "queue", value: self.queue.to_string(), allowed: "1KiB to 2GiB" });
@@ -138,6 +145,7 @@ impl WriterSettings {
 /// The writer: share it, one for a process.
 pub struct Writer {
     inner: Arc<Inner>,
+    counts: PartitionCounts,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -154,7 +162,7 @@ impl Writer {
             .name("kafka-writer".to_owned())
             .spawn(move || polled.poll_until_stopped())
             .map_err(|error| ConfigError::Client { cause: error.to_string() })?;
-        Ok(Self { inner, thread: Some(thread) })
+        Ok(Self { counts: PartitionCounts::asking(&inner)?, inner, thread: Some(thread) })
     }
 
     /// Waits until everything appended so far has been answered, sending at once what lingers. False when `within` was too short.
@@ -162,6 +170,13 @@ impl Writer {
     #[must_use]
     pub fn flush(&self, within: Duration) -> bool {
         self.inner.current().flush(within).is_ok()
+    }
+
+    /// Waits until the number of partitions of each of these topics is known. False when `within` was too short.
+    /// Blocks: not for a thread of an async runtime.
+    #[must_use]
+    pub fn learn<'t>(&self, topics: impl IntoIterator<Item = &'t TopicName>, within: Duration) -> bool {
+        self.counts.learn(topics, within)
     }
 
     /// Records in the queue or on their way.
@@ -218,6 +233,10 @@ impl Append for Writer {
             }
         }
     }
+
+    fn partitions(&self, topic: &TopicName) -> Option<NonZeroU32> {
+        self.counts.of(topic)
+    }
 }
 
 fn headers(given: &[(&str, &[u8])]) -> OwnedHeaders {
@@ -265,5 +284,8 @@ mod tests {
         let settings = WriterSettings { message_timeout: Duration::from_secs(5), ..WriterSettings::default() };
         let refused = settings.client_config(&Connection::plain("127.0.0.1:1", "test"));
         assert!(matches!(refused, Err(ConfigError::Range { key: "message_timeout", .. })));
+        let never = WriterSettings { message_timeout: Duration::ZERO, ..WriterSettings::default() };
+        let config = never.client_config(&Connection::plain("127.0.0.1:1", "test")).unwrap();
+        assert_eq!(config.get("message.timeout.ms"), Some("0"), "the library's word for ever");
     }
 }

@@ -106,7 +106,8 @@ fn edge_config(address: &str, folder: &Path) -> Result<PathBuf, BenchError> {
     }
     let text = format!(
         "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[kafka]\nbootstrap = {address:?}\n\
-         [sources.github]\nprovider = \"github\"\nsecrets = [{{ id = \"bench\", file = {:?} }}]\n",
+         [spool]\ndir = {:?}\n[sources.github]\nprovider = \"github\"\nsecrets = [{{ id = \"bench\", file = {:?} }}]\n",
+        folder.join("spool").display().to_string(),
         secret.display().to_string()
     );
     fs::write(&config, text)?;
