@@ -109,16 +109,19 @@ impl Drain {
             return Some(Progress { done: 0, failed: true });
         }
         failpoint::hit("edge.drain-trimmed");
+        let mut drained = 0;
         for place in done {
             // What is set aside takes room still.
             if let Place::Whole(record) = place
                 && !kept.contains(&record.number)
             {
                 self.spool.give(&record.source, record.size);
+                drained += 1;
             }
         }
         lane.drained(done.len(), upto);
-        self.metrics.drained(done.len());
+        self.metrics.drained(drained);
+        self.metrics.set_aside(kept.len());
         Some(progress)
     }
 
@@ -147,7 +150,7 @@ impl Drain {
         for (place, sent) in places.iter().zip(sent) {
             match outcome(sent, turn).await {
                 Ok(None) => {}
-                Ok(Some(reason)) => aside.push(self.set_aside(lane, place.number(), reason)),
+                Ok(Some(reason)) => aside.push(Self::set_aside(lane, place.number(), reason)),
                 Err(error) => {
                     tracing::warn!(lane = %lane.id(), %error, "the log did not take a record from the spool; it is tried again");
                     failed = true;
@@ -159,9 +162,8 @@ impl Drain {
         Progress { done, failed }
     }
 
-    fn set_aside(&self, lane: &Lane, number: u64, reason: String) -> SetAside {
+    fn set_aside(lane: &Lane, number: u64, reason: String) -> SetAside {
         tracing::error!(lane = %lane.id(), number, reason, "a spooled record can't be drained and is set aside");
-        self.metrics.set_aside();
         SetAside { number, reason }
     }
 

@@ -337,6 +337,7 @@ impl Pending<'_> {
             }
             Ok(Ok(Err(SpoolError::Full(_)))) if cfg!(feature = "sabotage-drop") => Ok(Durable::Spool),
             Ok(Ok(Err(SpoolError::Full(_)))) => Err(Outcome::SpoolFull),
+            Ok(Ok(Err(SpoolError::Busy))) => Err(Outcome::Overloaded),
             Ok(_) => Err(Outcome::SpoolFailed),
             Err(Elapsed) => Err(Outcome::LogAway),
         }

@@ -192,9 +192,6 @@ impl Server {
         gauge("connections", &self.connections);
         gauge("requests", &self.edge.requests);
         gauge("body_bytes", &self.edge.body_bytes);
-        if let Some(spool) = self.edge.store.spool() {
-            spool.show();
-        }
     }
 }
 

@@ -49,7 +49,7 @@ pub enum Outcome {
     SpoolFull,
     /// The log is away, and the spool's disk has failed.
     SpoolFailed,
-    /// The brokers refuse this record for good: its topic is missing, or it is larger than they take.
+    /// The brokers refuse this record for good: it is larger than they take.
     LogRefused,
 }
 

@@ -66,6 +66,9 @@ pub enum SpoolError {
     /// A limit is reached.
     #[error("the spool is full: {}", .0.label())]
     Full(Full),
+    /// Too many records wait to be written.
+    #[error("the spool's disk is slower than records come")]
+    Busy,
     /// The disk failed, or did before.
     #[error("the spool's disk: {0}")]
     Disk(#[from] DiskError),
@@ -170,8 +173,10 @@ impl Opened {
         metrics: SpoolMetrics,
         reopened: impl Fn(&Survey) + Send + 'static,
     ) -> std::io::Result<Spool> {
+        metrics.limits(self.settings.limits);
+        let watch = metrics.clone();
         let shared = Arc::new(Shared {
-            usage: Usage::within(self.settings.limits),
+            usage: Usage::within(self.settings.limits, move |bytes, records| watch.held(bytes, records)),
             clock,
             metrics,
             failed: Mutex::default(),
@@ -273,14 +278,6 @@ impl Spool {
         self.shared.failed()
     }
 
-    /// Sets its gauges.
-    pub fn show(&self) {
-        let oldest = self.shared.oldest.load(Ordering::Relaxed);
-        let age_ms = if oldest == NOTHING { 0 } else { self.shared.clock.now_ms().saturating_sub(oldest).max(0) };
-        self.shared.metrics.show(&self.shared.usage.held(), self.shared.usage.limits(), age_ms);
-        self.shared.metrics.failed(self.shared.failed().is_some());
-    }
-
     async fn ask<T>(
         &self,
         order: impl FnOnce(oneshot::Sender<Result<T, SpoolError>>) -> Order,
@@ -288,7 +285,7 @@ impl Spool {
         let (done, answer) = oneshot::channel();
         match self.orders.try_send(order(done)) {
             Ok(()) => answer.await.unwrap_or(Err(SpoolError::Closed)),
-            Err(TrySendError::Full(_)) => Err(self.full(Full::Records)),
+            Err(TrySendError::Full(_)) => Err(SpoolError::Busy),
             Err(TrySendError::Disconnected(_)) => Err(SpoolError::Closed),
         }
     }
@@ -310,6 +307,7 @@ impl Shared {
 
     fn fail(&self, error: &SpoolError) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        self.metrics.failed(true);
         if matches!(error, SpoolError::Disk(DiskError::Full { .. })) {
             // Room to open the store again and to remove what is drained.
             self.reserve.release();
@@ -318,10 +316,12 @@ impl Shared {
 
     fn mend(&self) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.metrics.failed(false);
     }
 
     fn set_oldest(&self, oldest: Option<Timestamp>) {
         self.oldest.store(oldest.map_or(NOTHING, |oldest| oldest.0), Ordering::Relaxed);
+        self.metrics.oldest(oldest.map_or(0, |oldest| self.clock.now_ms().saturating_sub(oldest.0).max(0)));
     }
 
     /// Sets the reserve aside where there is room, and refuses records where there is not.

@@ -18,6 +18,9 @@ use crate::hostile;
 
 const PARTITIONS: i32 = 8;
 
+/// How long a spool may take to be drained: what has gone there while brokers were away is read back only then.
+const DRAIN: Duration = Duration::from_secs(60);
+
 /// An edge with one GitHub source of its own, and its empty topic.
 async fn edge_on(kafka: &Kafka) -> (Edge, Source) {
     let source = Source::new(&unique("github"), Provider::GitHub);
@@ -79,6 +82,7 @@ async fn an_edge_that_is_killed_has_lost_nothing_it_acknowledged() {
         edge.restart().await;
     }
     load.stop().await;
+    edge.drained(DRAIN).await;
     audit(kafka.bootstrap(), &[&source.topic()], &ledger).require_clean("edge killed");
 }
 
@@ -100,6 +104,7 @@ async fn an_edge_that_dies_at_any_step_has_lost_nothing_it_acknowledged() {
         more_acked(&ledger, 50).await;
     }
     load.stop().await;
+    edge.drained(DRAIN).await;
     audit(kafka.bootstrap(), &[&source.topic()], &ledger).require_clean("edge killed at its failpoints");
 }
 
@@ -115,6 +120,7 @@ async fn a_stopped_edge_answers_what_it_has_taken() {
         edge.restart().await;
     }
     load.stop().await;
+    edge.drained(DRAIN).await;
     audit(kafka.bootstrap(), &[&source.topic()], &ledger).require_clean("edge stopped");
 }
 
@@ -132,6 +138,7 @@ async fn kafka_killed_and_started_again_has_kept_what_was_acknowledged() {
     }
     more_acked(&ledger, 200).await;
     load.stop().await;
+    edge.drained(DRAIN).await;
     audit(kafka.bootstrap(), &[&source.topic()], &ledger).require_clean("one broker killed");
 }
 
@@ -163,5 +170,6 @@ async fn three_brokers_keep_what_was_acknowledged_while_leaders_die() {
     kafka.start_all().await;
     more_acked(&ledger, 200).await;
     load.stop().await;
+    edge.drained(DRAIN).await;
     audit(kafka.bootstrap(), &[&source.topic()], &ledger).require_clean("leaders and then all brokers killed");
 }

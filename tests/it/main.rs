@@ -10,6 +10,7 @@ mod clients;
 mod log;
 mod hostile;
 mod durable_2xx;
+mod spool;
 mod books;
 mod charged_once;
 mod members;

@@ -9,8 +9,10 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::bins;
+use crate::eventually::eventually;
 use crate::ports;
 use crate::processes::Process;
 use crate::webhook::{Provider, SECRET};
@@ -150,6 +152,36 @@ impl Edge {
         self.process().exited(within).await
     }
 
+    /// The sum of a metric's series that have these labels (as they are printed), now.
+    ///
+    /// # Errors
+    /// When the edge does not tell.
+    pub async fn metric(&self, name: &str, labels: &str) -> Result<f64, String> {
+        let text = fetch(&self.admin()).await.map_err(|error| error.to_string())?;
+        let of =
+            |line: &&str| line.starts_with(name) && line[name.len()..].starts_with(['{', ' ']) && line.contains(labels);
+        let values: Vec<f64> =
+            text.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        if values.is_empty() { Err(format!("no {name} with {labels}")) } else { Ok(values.iter().sum()) }
+    }
+
+    /// Records in its spool.
+    ///
+    /// # Errors
+    /// When the edge does not tell.
+    pub async fn spooled(&self) -> Result<f64, String> {
+        self.metric("hooklog_ingest_spool_held", "what=\"records\"").await
+    }
+
+    /// Waits until its spool is empty.
+    pub async fn drained(&self, within: Duration) {
+        eventually(within, "an empty spool", async || match self.spooled().await {
+            Ok(0.0) => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
+
     /// What it wrote since its last start.
     pub fn log(&mut self) -> String {
         self.process().log()
@@ -162,4 +194,13 @@ impl Edge {
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+/// What an admin port says of itself.
+async fn fetch(admin: &str) -> std::io::Result<String> {
+    let mut stream = tokio::net::TcpStream::connect(admin).await?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    Ok(text)
 }

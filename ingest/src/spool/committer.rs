@@ -137,9 +137,9 @@ impl Committer {
         let written =
             self.with(|shelf| Ok(shelf.append(records.iter().map(|(lane, bytes)| (lane, bytes.clone())), sync)?));
         failpoint::hit("edge.spool-synced");
-        self.shared.metrics.commit(started.elapsed(), dones.len());
         match written {
             Ok(numbers) => {
+                self.shared.metrics.commit(started.elapsed(), numbers.len());
                 for (number, done) in numbers.into_iter().zip(dones) {
                     let _ = done.send(Ok(number));
                 }
@@ -186,15 +186,20 @@ impl Committer {
         }
         let opened = (self.open)().and_then(|shelf| {
             let survey = Survey::of(&shelf)?;
-            if survey.damage.is_none() { Ok((shelf, survey)) } else { Err(SpoolError::Damaged(survey.damage)) }
+            if survey.damage.is_none() || self.shared.settings.accept_damage {
+                Ok((shelf, survey))
+            } else {
+                Err(SpoolError::Damaged(survey.damage))
+            }
         });
         match opened {
             Ok((shelf, survey)) => {
+                self.shared.metrics.damaged(&survey.damage);
                 self.shared.usage.set(survey.holding.clone());
                 (self.reopened)(&survey);
                 self.shelf = Some(shelf);
                 self.shared.mend();
-                tracing::info!(records = survey.holding.records, "the spool is open again, every record is whole");
+                tracing::info!(records = survey.holding.records, "the spool is open again, and was read as a whole");
             }
             Err(error) => self.shared.fail(&error),
         }
@@ -209,15 +214,19 @@ impl Committer {
     }
 }
 
-/// When the oldest record was spooled: each lane's first is its oldest.
+/// When the oldest record was spooled: each lane's first that can be read is its oldest.
 fn oldest(shelf: &Shelf) -> Result<Option<Timestamp>, DiskError> {
     let mut oldest: Option<Timestamp> = None;
     for (lane, kept) in shelf.lanes() {
-        if kept.is_empty() {
-            continue;
-        }
-        if let Some(Place::Whole(record)) = shelf.window(lane, kept.start, 1, 1)?.first() {
-            oldest = Some(oldest.map_or(record.spooled_at, |oldest| oldest.min(record.spooled_at)));
+        let mut next = kept.start;
+        while next < kept.end {
+            match shelf.window(lane, next, 1, 1)?.first() {
+                Some(Place::Whole(record)) => {
+                    oldest = Some(oldest.map_or(record.spooled_at, |oldest| oldest.min(record.spooled_at)));
+                    break;
+                }
+                _ => next += 1,
+            }
         }
     }
     Ok(oldest)

@@ -8,14 +8,14 @@ use hooklog_process::metrics::{
 };
 
 use super::survey::Damages;
-use super::usage::{Full, Holding, Limits};
+use super::usage::{Full, Limits};
 
 /// What is in the spool.
 pub const HELD: Def = Def {
     name: "hooklog_ingest_spool_held",
     kind: Kind::Gauge,
     labels: &["what"],
-    help: "What the spool holds: bytes, records. Above zero, the log was away and is not caught up with.",
+    help: "What the spool holds: bytes, records; what was set aside too.",
 };
 
 /// What may be in the spool.
@@ -97,7 +97,8 @@ pub const CATALOGUE: [Def; 10] =
 /// The spool's metrics.
 #[derive(Clone)]
 pub struct SpoolMetrics {
-    held: IntGaugeVec,
+    held_bytes: IntGauge,
+    held_records: IntGauge,
     limit: IntGaugeVec,
     oldest: IntGauge,
     failed: IntGauge,
@@ -116,12 +117,17 @@ impl SpoolMetrics {
     /// [`MetricsError`] when a name is taken.
     pub fn register(registry: &Registry) -> Result<Self, MetricsError> {
         let none: [&str; 0] = [];
+        let held = gauge(registry, &HELD)?;
+        let refused = counter(registry, &REFUSED)?;
+        // There from the start, so that the first refusal is an increase.
+        Full::ALL.iter().for_each(|full| refused.with_label_values(&[full.label()]).reset());
         Ok(Self {
-            held: gauge(registry, &HELD)?,
+            held_bytes: held.with_label_values(&["bytes"]),
+            held_records: held.with_label_values(&["records"]),
             limit: gauge(registry, &LIMIT)?,
             oldest: gauge(registry, &OLDEST)?.with_label_values(&none),
             failed: gauge(registry, &FAILED)?.with_label_values(&none),
-            refused: counter(registry, &REFUSED)?,
+            refused,
             drained: counter(registry, &DRAINED)?.with_label_values(&none),
             aside: counter(registry, &ASIDE)?.with_label_values(&none),
             damaged: counter(registry, &DAMAGED)?,
@@ -144,9 +150,9 @@ impl SpoolMetrics {
         self.drained.inc_by(number(records));
     }
 
-    /// A record was set aside.
-    pub fn set_aside(&self) {
-        self.aside.inc();
+    /// So many records were set aside.
+    pub fn set_aside(&self, records: usize) {
+        self.aside.inc_by(number(records));
     }
 
     pub(super) fn damaged(&self, damage: &Damages) {
@@ -158,15 +164,20 @@ impl SpoolMetrics {
         self.failed.set(i64::from(failed));
     }
 
-    pub(super) fn show(&self, held: &Holding, limits: Limits, age_ms: i64) {
-        let set = |gauge: &IntGaugeVec, what: &str, value: u64| {
-            gauge.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
-        };
-        set(&self.held, "bytes", held.bytes);
-        set(&self.held, "records", held.records);
-        set(&self.limit, "bytes", limits.bytes);
-        set(&self.limit, "records", limits.records);
-        set(&self.limit, "source_bytes", limits.source_bytes);
+    pub(super) fn limits(&self, limits: Limits) {
+        for (what, limit) in
+            [("bytes", limits.bytes), ("records", limits.records), ("source_bytes", limits.source_bytes)]
+        {
+            self.limit.with_label_values(&[what]).set(i64::try_from(limit).unwrap_or(i64::MAX));
+        }
+    }
+
+    pub(super) fn held(&self, bytes: u64, records: u64) {
+        self.held_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.held_records.set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn oldest(&self, age_ms: i64) {
         self.oldest.set(age_ms / 1000);
     }
 }

@@ -32,6 +32,9 @@ pub enum Full {
 }
 
 impl Full {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Bytes, Self::Records, Self::SourceBytes, Self::Age, Self::Device];
+
     /// The word for metrics and logs.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -56,18 +59,21 @@ pub struct Holding {
     pub by_source: HashMap<String, u64>,
 }
 
+/// Hears of every change: bytes and records held.
+type Watch = Box<dyn Fn(u64, u64) + Send + Sync>;
+
 /// The count of what is held against what may be.
-#[derive(Debug)]
 pub struct Usage {
     limits: Limits,
     holding: Mutex<Holding>,
+    watch: Watch,
 }
 
 impl Usage {
-    /// Nothing is held yet.
+    /// Nothing is held yet. `watch` hears the bytes and records held whenever they change.
     #[must_use]
-    pub fn within(limits: Limits) -> Self {
-        Self { limits, holding: Mutex::default() }
+    pub fn within(limits: Limits, watch: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        Self { limits, holding: Mutex::default(), watch: Box::new(watch) }
     }
 
     /// The limits.
@@ -93,6 +99,7 @@ impl Usage {
             return Err(Full::SourceBytes);
         }
         holding.add(source, size);
+        (self.watch)(holding.bytes, holding.records);
         Ok(())
     }
 
@@ -105,11 +112,14 @@ impl Usage {
         if let Some(held) = holding.by_source.get_mut(source) {
             *held = held.saturating_sub(size);
         }
+        (self.watch)(holding.bytes, holding.records);
     }
 
     /// The spool was read as a whole and holds this.
     pub fn set(&self, held: Holding) {
-        *self.locked() = held;
+        let mut holding = self.locked();
+        (self.watch)(held.bytes, held.records);
+        *holding = held;
     }
 
     /// What is held now.
@@ -153,7 +163,7 @@ mod tests {
 
     #[test]
     fn each_limit_is_held_and_named_and_room_comes_back() {
-        let usage = Usage::within(Limits { bytes: 100, records: 3, source_bytes: 60 });
+        let usage = Usage::within(Limits { bytes: 100, records: 3, source_bytes: 60 }, |_, _| {});
         assert_eq!(usage.take("a", 50), Ok(()));
         assert_eq!(usage.take("a", 11), Err(Full::SourceBytes), "one source does not take all");
         assert_eq!(usage.take("b", 51), Err(Full::Bytes));
