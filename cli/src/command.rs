@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use hooklog_process::logging::{self, Format};
 
 use crate::failure::Failure;
-use crate::{config, dev, dlq, lag, send, sources, state, tail, topics};
+use crate::{config, dev, dlq, lag, send, sources, spool, state, tail, topics};
 
 /// What the clients log when a command speaks for itself: its errors say more than their lines.
 const QUIET: &str = "error,hooklog_kafka=off,librdkafka=off";
@@ -49,6 +49,8 @@ enum Command {
     Dlq(dlq::Arguments),
     /// Look into a consumer's state, also while it runs
     State(state::Arguments),
+    /// Look at what an edge keeps on its disk while the log is away
+    Spool(spool::Arguments),
     /// The providers that are known, and a check of provider files and edge configurations
     Sources(sources::Arguments),
     /// Every setting with its default and what it does
@@ -72,6 +74,7 @@ impl Line {
             Command::Lag(arguments) => lag::run(arguments),
             Command::Dlq(arguments) => dlq::run(arguments),
             Command::State(arguments) => state::run(arguments),
+            Command::Spool(arguments) => spool::run(arguments),
             Command::Sources(arguments) => sources::run(arguments),
             Command::Config(arguments) => config::run(arguments),
         }

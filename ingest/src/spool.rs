@@ -15,7 +15,7 @@ pub mod metrics;
 mod committer;
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,6 +123,23 @@ struct Shared {
     /// When the oldest record was spooled, in milliseconds since 1970.
     oldest: AtomicI64,
     reserve: Reserve,
+}
+
+/// Opens what is in a spool's folder for reading, also while an edge has it: later changes are not seen.
+///
+/// # Errors
+/// [`SpoolError`] when there is no spool, or it can't be read.
+pub fn read(dir: &Path) -> Result<Shelf, SpoolError> {
+    Ok(Shelf::open(Box::new(Store::open_read_only(&dir.join(STORE))?))?)
+}
+
+/// Removes what was set aside in a spool's folder that no edge has open. Returns how many records it was.
+///
+/// # Errors
+/// [`SpoolError`], and [`DiskError::Locked`] while an edge has it.
+pub fn discard_aside(dir: &Path) -> Result<u64, SpoolError> {
+    let store = Store::open(&dir.join(STORE), &FAMILIES, Recovery::TornTail, &Budget::new(BUDGET_BYTES))?;
+    Ok(Shelf::open(Box::new(store))?.discard_aside()?)
 }
 
 impl Opened {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::program::hooklog;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 23] = [
     "",
     "dev",
     "send",
@@ -18,6 +18,11 @@ const COMMANDS: [&str; 18] = [
     "dlq list",
     "state",
     "state dump",
+    "spool",
+    "spool status",
+    "spool verify",
+    "spool export",
+    "spool discard",
     "sources",
     "sources list",
     "sources check",
@@ -45,7 +50,7 @@ fn every_commands_help_is_as_committed() {
 #[test]
 fn every_command_shows_examples_and_takes_json() {
     for command in COMMANDS {
-        if matches!(command, "" | "help" | "topics" | "dlq" | "state" | "sources") {
+        if matches!(command, "" | "help" | "topics" | "dlq" | "state" | "spool" | "sources") {
             continue;
         }
         let said = hooklog(command.split(' ').chain(["--help"]));

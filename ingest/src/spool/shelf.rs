@@ -24,6 +24,9 @@ const LANES: &str = "lanes";
 const COUNTS: &str = "counts";
 const ASIDE: &str = "aside";
 
+/// Records and bytes that are read at a time when all are.
+const PIECE: (usize, usize) = (1024, 8 << 20);
+
 /// The families of a spool.
 pub const FAMILIES: [FamilySpec; 4] = [
     FamilySpec::named(RECORDS, Shape::Ordered),
@@ -248,6 +251,37 @@ impl Shelf {
             visit(lane, SetAside { number, reason: String::from_utf8_lossy(reason).into_owned() }, record);
             ControlFlow::Continue(())
         })
+    }
+
+    /// Removes everything that was set aside. Returns how many records it was.
+    ///
+    /// # Errors
+    /// [`DiskError`]
+    pub fn discard_aside(&mut self) -> Result<u64, DiskError> {
+        let mut batch = Batch::new();
+        self.disk.scan(ASIDE, &KeyRange::all(), Direction::Forward, &mut |key, _| {
+            batch.delete(ASIDE, key);
+            ControlFlow::Continue(())
+        })?;
+        self.disk.write(&batch, Sync::Synced)?;
+        Ok(u64::try_from(batch.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Visits every place of every lane, lane after lane, in their order.
+    ///
+    /// # Errors
+    /// [`DiskError`]
+    pub fn places(&self, visit: &mut dyn FnMut(&LaneId, &Place)) -> Result<(), DiskError> {
+        for (lane, kept) in &self.lanes {
+            let mut next = kept.start;
+            while next < kept.end {
+                let places = self.window(lane, next, PIECE.0, PIECE.1)?;
+                let Some(last) = places.last() else { break };
+                next = last.number() + 1;
+                places.iter().for_each(|place| visit(lane, place));
+            }
+        }
+        Ok(())
     }
 
     /// Waits until everything is on the device.

@@ -12,9 +12,6 @@ use crate::lane::LaneId;
 /// Damaged places that are named one by one; the others are counted.
 const NAMED: usize = 20;
 
-/// Records and bytes that are read at a time.
-const PIECE: (usize, usize) = (1024, 8 << 20);
-
 /// What a spool holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
@@ -78,20 +75,12 @@ impl Survey {
     /// [`DiskError`]
     pub fn of(shelf: &Shelf) -> Result<Self, DiskError> {
         let mut survey = Self::default();
-        let lanes: Vec<_> = shelf.lanes().map(|(lane, kept)| (lane.clone(), kept.clone())).collect();
-        for (lane, kept) in lanes {
-            let mut found = LaneSurvey { lane: lane.clone(), places: 0, bytes: 0, oldest: None };
-            let mut next = kept.start;
-            while next < kept.end {
-                let places = shelf.window(&lane, next, PIECE.0, PIECE.1)?;
-                let Some(last) = places.last() else { break };
-                next = last.number() + 1;
-                places.iter().for_each(|place| survey.count(&mut found, place));
+        shelf.places(&mut |lane, place| {
+            if survey.lanes.last().is_none_or(|last| last.lane != *lane) {
+                survey.lanes.push(LaneSurvey { lane: lane.clone(), places: 0, bytes: 0, oldest: None });
             }
-            if found.places > 0 {
-                survey.lanes.push(found);
-            }
-        }
+            survey.count(place);
+        })?;
         shelf.aside(&mut |_, _, record| {
             survey.aside += 1;
             if let Some(record) = record {
@@ -102,7 +91,9 @@ impl Survey {
         Ok(survey)
     }
 
-    fn count(&mut self, lane: &mut LaneSurvey, place: &Place) {
+    /// Counts a place of the last lane.
+    fn count(&mut self, place: &Place) {
+        let Some(lane) = self.lanes.last_mut() else { return };
         lane.places += 1;
         match place {
             Place::Whole(record) => {
@@ -112,12 +103,14 @@ impl Survey {
                 self.holding.add(&record.source, size);
             }
             Place::Damaged { number, damage } => {
+                let named = format!("{} {number}: {damage}", lane.lane);
                 self.damage.damaged += 1;
-                self.name(format!("{} {number}: {damage}", lane.lane));
+                self.name(named);
             }
             Place::Missing { number } => {
+                let named = format!("{} {number}: missing", lane.lane);
                 self.damage.missing += 1;
-                self.name(format!("{} {number}: missing", lane.lane));
+                self.name(named);
             }
         }
     }
