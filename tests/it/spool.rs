@@ -205,3 +205,28 @@ async fn a_full_spool_turns_away_and_loses_nothing() {
     let (verdict, _) = scene.judged().await;
     verdict.require_clean("the spool is full");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_refuses_a_write_turns_away_until_the_spool_was_read_again() {
+    let mut scene = Scene::tuned(Tuning { spool: "reserve = \"64KiB\"", ..Tuning::default() }).await;
+    scene.more_acked(100).await;
+    assert!(scene.edge.stop(Duration::from_secs(40)).await.success());
+    // The log of writes reaches this size within seconds, and the device says no.
+    scene.edge.restart_within(4096).await;
+    scene.kafka.pause(NODE);
+    eventually(Duration::from_secs(60), "a failed write", async || {
+        let failed = scene.edge.metric("hooklog_ingest_requests_total", "outcome=\"spool_failed\"").await;
+        match failed {
+            Ok(failed) if failed > 0.0 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
+    // Opened anew, it has a new log of writes, and takes records again without a restart.
+    let spooled = scene.edge.spooled().await;
+    scene.more_acked(100).await;
+    scene.kafka.resume(NODE);
+    let (verdict, ledger) = scene.judged().await;
+    verdict.allowing_copies(IN_FLIGHT * 16).require_clean("the disk refuses writes");
+    eprintln!("spooled at the failure: {spooled:?}; 503: {}", statuses(&ledger, Some(503)));
+}

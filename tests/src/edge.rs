@@ -126,6 +126,19 @@ impl Edge {
         self.process().ready(&ready, START).await;
     }
 
+    /// Starts it again after its end so that no file of it grows beyond `kib`: a write beyond fails, as on a disk that is full.
+    pub async fn restart_within(&mut self, kib: u32) {
+        let ready = self.file("ready.json");
+        let _ = std::fs::remove_file(&ready);
+        let mut command = Command::new("sh");
+        // The signal that would end it is ignored, so that the write tells; `ulimit` counts in 512 bytes.
+        command.args(["-c", &format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", kib * 2)]);
+        command.arg(bins::path("hooklog-ingest"));
+        command.arg("--config").arg(self.file("edge.toml")).arg("--ready-file").arg(&ready);
+        self.process = Some(Process::start("edge", command, self.folder.path()));
+        self.process().ready(&ready, START).await;
+    }
+
     /// Starts it again after its end, with failpoints, and waits for nothing: it may die before it says that it serves.
     pub fn launch(&mut self, failpoints: &str) {
         let ready = self.file("ready.json");

@@ -1,7 +1,7 @@
 //! A disk in memory that fails on demand.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hooklog_disk::disk::Visit;
 use hooklog_disk::testing::MemoryStore;
@@ -14,12 +14,26 @@ use crate::server::Opening;
 pub(crate) struct TestDisk {
     pub(crate) store: MemoryStore,
     broken: Arc<AtomicBool>,
+    /// Grows when the process dies: whoever opened the disk before can do nothing with it any more.
+    life: Arc<AtomicU64>,
+    born: u64,
 }
 
 impl TestDisk {
     pub(crate) fn new() -> Self {
         let store = MemoryStore::new(&["records", "lanes", "counts", "aside"]);
-        Self { store, broken: Arc::default() }
+        Self { store, broken: Arc::default(), life: Arc::default(), born: 0 }
+    }
+
+    /// The process that has it open dies, as by `kill -9`.
+    pub(crate) fn dies(&self) {
+        self.life.fetch_add(1, Ordering::SeqCst);
+        self.breaks(true);
+    }
+
+    /// Another process may open it.
+    pub(crate) fn lives(&self) {
+        self.breaks(false);
     }
 
     /// From now on every write and sync fails, and it can't be opened; or all is well again.
@@ -30,11 +44,15 @@ impl TestDisk {
     /// Opens it, as often as wished.
     pub(crate) fn opener(&self) -> impl Fn() -> Opening + Send + 'static + use<> {
         let disk = self.clone();
-        move || disk.check().map(|()| Box::new(disk.clone()) as Box<dyn Disk>)
+        let born = self.life.load(Ordering::SeqCst);
+        move || {
+            let opened = TestDisk { born, ..disk.clone() };
+            opened.check().map(|()| Box::new(opened) as Box<dyn Disk>)
+        }
     }
 
     fn check(&self) -> Result<(), DiskError> {
-        let broken = self.broken.load(Ordering::SeqCst);
+        let broken = self.broken.load(Ordering::SeqCst) || self.life.load(Ordering::SeqCst) != self.born;
         let error = DiskError::Io { path: "memory".into(), report: "Input/output error".to_owned() };
         if broken { Err(error) } else { Ok(()) }
     }

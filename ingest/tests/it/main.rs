@@ -13,6 +13,7 @@ mod framing;
 mod log_away;
 mod disk;
 mod spool;
+mod spool_disk;
 mod model;
 mod drain;
 mod config;

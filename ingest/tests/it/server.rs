@@ -186,6 +186,19 @@ impl Server {
         }
     }
 
+    /// Waits until the spool holds so many records.
+    pub(crate) async fn until_held(&self, records: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let held = self.sum("what=\"records\"", "hooklog_ingest_spool_held");
+            if held == records {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the spool holds {held} records");
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// How many records the log holds.
     pub(crate) fn stored(&self) -> usize {
         self.records().len()

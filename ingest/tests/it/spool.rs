@@ -14,29 +14,29 @@ use crate::disk::TestDisk;
 use crate::request::{exchange, signed};
 use crate::server::{Server, start_spooling};
 
-const QUICK: &str = "[spool]\nafter = \"50ms\"";
+pub(crate) const QUICK: &str = "[spool]\nafter = \"50ms\"";
 
 /// A log whose topic has four partitions and which answers nobody until the gate is opened.
-fn away() -> (MemoryLog, Gate) {
+pub(crate) fn away() -> (MemoryLog, Gate) {
     let topic = TopicName::parse("hooks.github").unwrap();
     let (log, gate) = (MemoryLog::new().with_topic(&topic, NonZeroU32::new(4).unwrap()), Gate::default());
     log.always(Some(Fault::Queued(gate.clone())));
     (log, gate)
 }
 
-fn comes_back(log: &MemoryLog, gate: &Gate) {
+pub(crate) fn comes_back(log: &MemoryLog, gate: &Gate) {
     log.always(None);
     gate.open();
 }
 
 /// The `n`th event of a repository, whose events keep their order.
-fn event(repository: u32, n: u32) -> Vec<u8> {
+pub(crate) fn event(repository: u32, n: u32) -> Vec<u8> {
     let body = format!("{{\"repository\":{{\"id\":{repository}}},\"n\":{n}}}");
     signed("github", "github", &format!("{repository}-{n}"), body.as_bytes())
 }
 
 /// The ids of a repository's events, as the log has them.
-fn ids(server: &Server, repository: u32) -> Vec<String> {
+pub(crate) fn ids(server: &Server, repository: u32) -> Vec<String> {
     let of = |id: &str| id.starts_with(&format!("{repository}-"));
     let ids = server
         .records()
