@@ -49,7 +49,7 @@ pub fn handshake(answer: HandshakeAnswer) -> Response {
     let headers = response.headers_mut();
     headers.extend(answer.headers);
     if !is_empty {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+        headers.insert(header::CONTENT_TYPE, answer.content_type);
     }
     // A reflected value must not be taken for a page.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

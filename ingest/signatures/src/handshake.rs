@@ -24,6 +24,10 @@ pub const MAX_HASHED_BYTES: usize = 128;
 /// Bytes of a body that is looked at for a challenge: events are larger or smaller, challenges are small.
 pub const MAX_HANDSHAKE_BODY_BYTES: usize = 4096;
 
+/// The media type of an answer, unless the file says otherwise.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
 /// What a provider asks before it sends events. In TOML: `[[handshake]]`.
 #[derive(Debug, Clone)]
 pub struct Handshake {
@@ -39,7 +43,7 @@ pub struct Handshake {
 #[derive(Debug, Clone)]
 pub(crate) enum Reaction {
     /// A fixed answer; and what the provider told is handed to the operator.
-    Fixed { body: String, capture: Option<Place> },
+    Fixed { body: String, content_type: HeaderValue, capture: Option<Place> },
     /// The value as plain text.
     EchoText { value: Place },
     /// The value as a field of a JSON object.
@@ -68,7 +72,7 @@ pub struct HandshakeAnswer {
     /// More headers. Send them with `x-content-type-options: nosniff`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The media type of the body.
-    pub content_type: &'static str,
+    pub content_type: HeaderValue,
     /// The answer, at most [`MAX_CHALLENGE_BYTES`] and the frame around it.
     pub body: String,
     /// The secret that the provider has told, for the operator's eyes only.
@@ -149,7 +153,7 @@ impl Handshake {
         let mut answer = HandshakeAnswer {
             status: self.status,
             headers: self.headers.clone(),
-            content_type: "text/plain; charset=utf-8",
+            content_type: HeaderValue::from_static(TEXT),
             body: String::new(),
             captured: None,
             confirm: None,
@@ -159,11 +163,9 @@ impl Handshake {
             serde_json::Value::from_iter(fields).to_string()
         };
         match &self.reaction {
-            Reaction::Fixed { body, capture } => {
+            Reaction::Fixed { body, content_type, capture } => {
                 answer.body.clone_from(body);
-                if body.starts_with('{') {
-                    answer.content_type = "application/json";
-                }
+                answer.content_type = content_type.clone();
                 answer.captured = match capture {
                     Some(place) => Some(Captured(Zeroizing::new(challenge(place)?))),
                     None => None,
@@ -171,7 +173,7 @@ impl Handshake {
             }
             Reaction::EchoText { value } => answer.body = challenge(value)?,
             Reaction::EchoJson { value, field } => {
-                answer.content_type = "application/json";
+                answer.content_type = HeaderValue::from_static(JSON);
                 answer.body = json(&[(field, challenge(value)?)]);
             }
             Reaction::EchoHeader { value, header, is_captured } => {
@@ -182,7 +184,7 @@ impl Handshake {
             Reaction::Hashed { value, field, hashed } => {
                 let value = challenge(value).filter(|text| is_hashable(text.as_bytes()))?;
                 let made = hashed.of(keys, proof, &value)?;
-                answer.content_type = "application/json";
+                answer.content_type = HeaderValue::from_static(JSON);
                 answer.body = match field {
                     Some(field) => json(&[(field, value), (&hashed.field, made)]),
                     None => json(&[(&hashed.field, made)]),

@@ -1,6 +1,6 @@
 //! What else must hold of a request: the scheme's conditions, and hashes that bind the body or the URL.
 
-use crate::bind::{Bind, Bound, Condition, Expected, When};
+use crate::bind::{Bind, Bound, Condition, Expected, When, is_pinned};
 use crate::form;
 use crate::handshake;
 use crate::keys::Key;
@@ -41,10 +41,16 @@ pub(crate) fn check(facts: &Facts<'_>) -> Result<(), Rejection> {
     if scheme.hashes_for_anybody() && handshake::is_hashable(facts.body) {
         return Err(Rejection::Mismatch);
     }
-    if scheme.require.is_empty() && scheme.bind.is_empty() {
+    if scheme.require.is_empty() && scheme.bind.is_empty() && scheme.key_url.is_none() {
         return Ok(());
     }
     let body = Body::new(facts.head, facts.body, scheme.payload.as_deref())?;
+    if let Some(key_url) = &scheme.key_url {
+        let named = facts.texts(&body, &key_url.from)?.pop().ok_or(Rejection::Missing)?;
+        if !is_pinned(&named, &key_url.hosts) {
+            return Err(Rejection::Condition);
+        }
+    }
     for condition in &scheme.require {
         let texts = facts.texts(&body, &condition.from)?;
         if texts.is_empty() {

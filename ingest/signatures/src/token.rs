@@ -124,10 +124,12 @@ fn check_times(jwt: &Jwt, claims: &[u8], now: UnixMillis) -> Result<(), Rejectio
         None if jwt.must_expire => return Err(Rejection::Missing),
         _ => {}
     }
-    match at_ms("/nbf")? {
-        Some(start) if start > now.0.saturating_add(leeway_ms) => Err(Rejection::Future),
-        _ => Ok(()),
+    for name in ["/nbf", "/iat"] {
+        if at_ms(name)?.is_some_and(|start| start > now.0.saturating_add(leeway_ms)) {
+            return Err(Rejection::Future);
+        }
     }
+    Ok(())
 }
 
 /// Seconds since 1970, with or without a fraction, which is dropped.

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use crate::keys::{Key, KeyError, Keys};
-use crate::{Head, Rejection, Scheme, UnixMillis, builtin, builtin_names, verify};
+use crate::window::TimeUnit;
+use crate::{Auth, Head, Rejection, Scheme, UnixMillis, builtin, builtin_names, verify};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +22,7 @@ struct Vector {
     /// The URL as the provider has it, with its query.
     url: Option<String>,
     body: String,
-    /// Seconds since 1970; none where the scheme has no clock.
+    /// Seconds since 1970; none where the scheme has no clock, or the vector's source looks at none.
     now: Option<i64>,
     expect: Expect,
     note: String,
@@ -50,7 +51,13 @@ fn scheme(vector: &Vector) -> Scheme {
     if !params.is_empty() {
         settings.insert("params".to_owned(), params.into());
     }
-    known.with_overrides(&settings).unwrap_or_else(|error| panic!("{}: {error}", vector.provider))
+    let mut scheme = known.with_overrides(&settings).unwrap_or_else(|error| panic!("{}: {error}", vector.provider));
+    if let (None, Auth::Mac(signed) | Auth::Hash(signed) | Auth::Sign(signed)) = (vector.now, &mut scheme.auth)
+        && let Some(time) = &mut signed.time
+    {
+        time.unit = TimeUnit::Ignored;
+    }
+    scheme
 }
 
 fn verdict(vector: &Vector) -> Result<(), Rejection> {
@@ -61,8 +68,8 @@ fn verdict(vector: &Vector) -> Result<(), Rejection> {
         headers.append(name.parse::<HeaderName>().expect("a header name"), value);
     }
     let keys = match Key::of_a_vector("vector", vector.secret.as_bytes(), &scheme) {
+        _ if !scheme.is_authenticated() => Keys::of_a_vector(Vec::new()),
         Ok(key) => Keys::of_a_vector(vec![key]),
-        Err(KeyError::UnusedKey { .. }) => Keys::of_a_vector(Vec::new()),
         // An empty secret, or a public key under a symmetric scheme: refused before any request could come.
         Err(KeyError::Undecodable { .. } | KeyError::Empty { .. }) => return Err(Rejection::Mismatch),
         Err(error) => panic!("{}: {error}", vector.note),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::contradiction;
 use crate::bind::{Condition, HostPattern};
 use crate::encoding::Encoding;
-use crate::handshake::{Handshake, Hashed, Reaction};
+use crate::handshake::{Handshake, Hashed, Reaction, TEXT};
 use crate::place::Place;
 use crate::scheme::SchemeError;
 
@@ -28,6 +28,7 @@ pub(super) struct HandshakeTable {
     #[serde(default)]
     unsigned: bool,
     body: Option<String>,
+    content_type: Option<String>,
     capture: Option<Place>,
     confirm: Option<Place>,
     #[serde(default)]
@@ -75,6 +76,9 @@ impl HandshakeTable {
         if self.body.is_some() && (self.value.is_some() || self.confirm.is_some()) {
             return Err(contradiction("handshake.body", "an answer is fixed or gives a value back, keep one of both"));
         }
+        if self.content_type.is_some() && self.body.is_none() {
+            return Err(contradiction("handshake.content_type", "only a fixed `body` has one to choose"));
+        }
         if self.field.is_some() && self.header.is_some() {
             return Err(contradiction(
                 "handshake.field",
@@ -107,7 +111,14 @@ impl HandshakeTable {
         });
         Ok(match (&self.value, header, hashed) {
             (None, _, _) => {
-                Reaction::Fixed { body: self.body.clone().unwrap_or_default(), capture: self.capture.clone() }
+                let content_type = self.content_type.as_deref().unwrap_or(TEXT).parse();
+                let content_type =
+                    content_type.map_err(|_| contradiction("handshake.content_type", "it is no header value"))?;
+                Reaction::Fixed {
+                    body: self.body.clone().unwrap_or_default(),
+                    content_type,
+                    capture: self.capture.clone(),
+                }
             }
             (Some(value), Some(header), None) => {
                 Reaction::EchoHeader { value: value.clone(), header, is_captured: self.capture.is_some() }

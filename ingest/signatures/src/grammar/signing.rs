@@ -21,8 +21,8 @@ const MAX_TOLERANCE_S: u32 = 86_400;
 /// The furthest that `exp` and `nbf` may be overstepped.
 const MAX_LEEWAY_S: u16 = 300;
 
-/// What `exp` and `nbf` may be overstepped by unless the file says otherwise: clocks differ.
-const LEEWAY_S: u16 = 5;
+/// What `exp`, `nbf` and `iat` may be overstepped by unless the file says otherwise: clocks differ.
+const LEEWAY_S: u16 = 60;
 
 /// Texts of which any may be what is signed: each costs one more hash over every body.
 const MAX_TEMPLATES: usize = 4;
@@ -87,7 +87,7 @@ impl Grammar {
         Ok(Signed {
             kind,
             algorithm,
-            streams_at: streams_at(&templates, &signature, self.each.is_some() || !self.url_variants.is_empty()),
+            streams_at: streams_at(&templates, &signature, time.as_ref()).filter(|_| self.each.is_none()),
             templates,
             signature,
             secret: self.secret(algorithm)?,
@@ -331,12 +331,16 @@ impl Grammar {
 }
 
 /// Only what needs nothing but the head beside the body, in one order, is hashed as it arrives.
-fn streams_at(templates: &[Template], signature: &Signature, is_manifold: bool) -> Option<usize> {
+fn streams_at(templates: &[Template], signature: &Signature, time: Option<&Time>) -> Option<usize> {
     let [template] = templates else { return None };
     let is_in_headers = matches!(&signature.from, SignatureFrom::Headers(_) | SignatureFrom::Place(Place::Header(_)));
-    let at = template.streams_at()?;
+    let is_timed_in_headers = time.is_none_or(|time| match &time.from {
+        TimeFrom::Place(place) => matches!(place, Place::Header(_) | Place::Item(_)),
+        TimeFrom::Headers(_) | TimeFrom::Position(_) => true,
+    });
+    // A signed URL may have variants.
     let has_url = template.uses(&Source::Url) || template.uses(&Source::UrlBase);
-    (is_in_headers && !is_manifold && !has_url).then_some(at)
+    template.streams_at().filter(|_| is_in_headers && is_timed_in_headers && !has_url)
 }
 
 fn check_list(list: &List) -> Result<(), SchemeError> {

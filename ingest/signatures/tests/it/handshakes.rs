@@ -36,7 +36,7 @@ fn without_a_field_the_text_comes_back() {
     let text = include_str!("../../providers/slack.toml").replace("field = \"challenge\"\n", "");
     let plain = Scheme::from_toml(&text).unwrap();
     let answer = answer(&plain, slack("abc").as_bytes()).unwrap();
-    assert_eq!((answer.content_type, answer.body.as_str()), ("text/plain; charset=utf-8", "abc"));
+    assert_eq!((answer.content_type.to_str().unwrap(), answer.body.as_str()), ("text/plain; charset=utf-8", "abc"));
 }
 
 #[test]
