@@ -44,6 +44,8 @@ pub mod sample;
 
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod known_answers;
 
 pub use auth::Auth;
 pub use builtin::{builtin, builtin_names};
