@@ -191,6 +191,12 @@ pub(super) const FORMULAS: &[Formula] = &[
             ("x-webhook-timestamp", MILLIS.to_owned()),
         ]
     }),
+    ("samsara", Decoded, 300, |s| {
+        vec![
+            ("X-Samsara-Signature", format!("v1={}", s.hex(&[b"v1:", SECONDS.as_bytes(), b":", s.body]))),
+            ("X-Samsara-Timestamp", SECONDS.to_owned()),
+        ]
+    }),
     ("airship", Text, 300, |s| {
         vec![("X-UA-SIGNATURE", s.hex(&[SECONDS.as_bytes(), b":", s.body])), ("X-UA-TIMESTAMP", SECONDS.to_owned())]
     }),
