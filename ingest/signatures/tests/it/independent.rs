@@ -1,5 +1,6 @@
 //! What providers send, by formulas written by hand over another crypto crate: a check of the provider files themselves.
 
+mod handshakes;
 mod senders;
 
 use std::path::Path;

@@ -167,6 +167,13 @@ pub(super) const FORMULAS: &[Formula] = &[
             ("x-sinch-webhook-signature-nonce", "01HFNONCE".to_owned()),
         ]
     }),
+    ("twitch", Text, 600, |s| {
+        vec![
+            ("Twitch-Eventsub-Message-Signature", format!("sha256={}", s.hex(&[b"m-1", RFC_3339.as_bytes(), s.body]))),
+            ("Twitch-Eventsub-Message-Id", "m-1".to_owned()),
+            ("Twitch-Eventsub-Message-Timestamp", RFC_3339.to_owned()),
+        ]
+    }),
     ("customer-io", Text, 300, |s| {
         vec![
             ("X-CIO-Signature", s.hex(&[b"v0:", SECONDS.as_bytes(), b":", s.body])),
