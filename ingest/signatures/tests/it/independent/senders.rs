@@ -142,6 +142,12 @@ pub(super) const STANDARD: &[(&str, Key, [&str; 3])] = &[
 ];
 
 pub(super) const FORMULAS: &[Formula] = &[
+    ("slack", Text, 300, |s| {
+        vec![
+            ("X-Slack-Signature", format!("v0={}", s.hex(&[b"v0:", SECONDS.as_bytes(), b":", s.body]))),
+            ("X-Slack-Request-Timestamp", SECONDS.to_owned()),
+        ]
+    }),
     ("zoom", Text, 300, |s| {
         vec![
             ("x-zm-signature", format!("v0={}", s.hex(&[b"v0:", SECONDS.as_bytes(), b":", s.body]))),
