@@ -109,6 +109,7 @@ pub(super) const OVER_BODY: &[OverBody] = &[
     ("signable", Text, Sha256, Base64, "Signature", ""),
     ("cursor", Text, Sha256, Hex, "X-Webhook-Signature", "sha256="),
     ("grafana", Text, Sha256, Hex, "X-Grafana-Alerting-Signature", ""),
+    ("storyblok", Text, Sha1, Hex, "webhook-signature", ""),
     ("doppler", Text, Sha256, Hex, "X-Doppler-Signature", "sha256="),
     ("sendbird", Text, Sha256, Hex, "X-Sendbird-Signature", ""),
     ("hmac", Text, Sha256, Hex, "X-Signature", ""),
