@@ -102,8 +102,9 @@ fn provider(scheme: &Scheme) -> Provider {
         name: scheme.name.clone(),
         title: scheme.title.clone(),
         proof: match &scheme.auth {
-            Auth::Mac(_) => "signed body",
-            Auth::Token(_) => "token in a header",
+            _ if scheme.signs_body() => "signed body",
+            Auth::Mac(_) | Auth::Hash(_) | Auth::Sign(_) | Auth::Jws(_) | Auth::Jwt(_) => "signed sender",
+            Auth::Token(_) => "token",
             Auth::Basic => "user and password",
             Auth::None => "nothing",
         },

@@ -1,8 +1,7 @@
 //! Which event it is: the provider's id, type and ordering key, or what stands for them.
 
 use hooklog_schemas::{EventId, EventType, OrderingKey};
-use hooklog_signatures::{IdentifyError, Scheme};
-use http::HeaderMap;
+use hooklog_signatures::{Head, IdentifyError, Scheme};
 use sha2::{Digest, Sha256};
 
 /// What an event is called.
@@ -20,13 +19,8 @@ pub struct Event {
 ///
 /// # Errors
 /// [`IdentifyError`] when the body says two things on the way to one of them.
-pub fn identify(
-    scheme: &Scheme,
-    headers: &HeaderMap,
-    body: &[u8],
-    body_sha256: &[u8; 32],
-) -> Result<Event, IdentifyError> {
-    let found = hooklog_signatures::identify(scheme, headers, body)?;
+pub fn identify(scheme: &Scheme, head: Head<'_>, body: &[u8], body_sha256: &[u8; 32]) -> Result<Event, IdentifyError> {
+    let found = hooklog_signatures::identify(scheme, head, body)?;
     let id = match found.id.as_deref().filter(|id| !id.is_empty()) {
         Some(id) => EventId::parse(id).unwrap_or_else(|_| hashed(&Sha256::digest(id).into())),
         None => hashed(body_sha256),

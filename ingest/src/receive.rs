@@ -81,29 +81,24 @@ where
     let mut verifier = source.scheme.begin(&source.keys, head, now).map_err(Outcome::Unverified)?;
     let pace = Pace { max_bytes: source.max_body, ..edge.pace };
     let read = body::read(body, &Clocked { pace, start, phase: client.phase }, &mut bytes, &mut verifier).await?;
-    let proof = verifier.finish().map_err(Outcome::Unverified)?;
+    let proof = verifier.finish(&read.bytes).map_err(Outcome::Unverified)?;
     failpoint::hit("edge.verified");
-    if let Some(answer) = answer(&source.scheme, &read.bytes) {
-        return Ok(Done::Handshake(respond::handshake(answer.content_type, answer.body)));
+    if let Some(answer) = answer(&source.scheme, &source.keys, head, &read.bytes, Some(&proof)) {
+        return Ok(Done::Handshake(respond::handshake(answer)));
     }
-    let (headers, length) = (parts.headers, read.bytes.len());
-    let sealed = make(edge, source, &headers, &read, proof.key_id.as_deref())?;
+    let length = read.bytes.len();
+    let sealed = make(edge, source, head, &read, proof.key_id.as_deref())?;
     // Headers and body lie in the connection's buffer: once they are gone, it reads on without a new one.
-    drop((headers, read));
+    drop((parts, read));
     let durable = store(edge, source, sealed, client.phase).await?;
     Ok(Done::Stored { durable, length })
 }
 
 /// Names a verified webhook and seals it.
-fn make(
-    edge: &Edge,
-    source: &Source,
-    headers: &HeaderMap,
-    read: &Read,
-    key_id: Option<&str>,
-) -> Result<Sealed, Outcome> {
-    let event = identify(&source.scheme, headers, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
+fn make(edge: &Edge, source: &Source, head: Head<'_>, read: &Read, key_id: Option<&str>) -> Result<Sealed, Outcome> {
+    let event = identify(&source.scheme, head, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
     let received_at = Timestamp(edge.clock.now_ms());
+    let headers = head.headers;
     let verified = Verified { headers, body: &read.bytes, body_sha256: read.sha256, key_id, received_at };
     let sealed = seal(&verified, source, event, trace(headers, &edge.random), edge.frame);
     failpoint::hit("edge.sealed");

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use hooklog_process::random::Random;
-use hooklog_signatures::Reply;
+use hooklog_signatures::{HandshakeAnswer, Reply};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::durable::Durable;
@@ -48,11 +48,17 @@ pub fn stored(durable: &Durable, reply: &Reply) -> Response {
 
 /// The answer to a handshake.
 #[must_use]
-pub fn handshake(content_type: &'static str, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+pub fn handshake(answer: HandshakeAnswer) -> Response {
+    let is_empty = answer.body.is_empty();
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    headers.extend(answer.headers);
+    if !is_empty {
+        headers.insert(header::CONTENT_TYPE, answer.content_type);
+    }
     // A reflected value must not be taken for a page.
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use hooklog_process::random::Random;
 use hooklog_process::secret::Secret;
-use hooklog_signatures::{Auth, Key, Locator, Sample, Scheme, UnixMillis, sample, sign};
+use hooklog_signatures::{Auth, Key, Locator, Place, Sample, Scheme, UnixMillis, can_sign, sample, sign};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
@@ -75,6 +75,11 @@ impl Plan {
         if sample(scheme, wishes.kind.as_deref(), wishes.key.as_deref(), 0).is_none() {
             return Err(no("there is no sample event of this type"));
         }
+        if !can_sign(scheme) {
+            return Err(no(
+                "only the provider itself can sign its requests: the secret here is public, or more than a body and headers is signed",
+            ));
+        }
         if wishes.id.is_some() && !has_id(scheme) {
             return Err(no("its events have no id of their own, so --id can't fix one"));
         }
@@ -85,7 +90,7 @@ impl Plan {
         let strange = match scheme.auth {
             Auth::Token(_) => Some(key("strange", new_secret(&random).as_bytes())?),
             Auth::Basic => Some(key("strange", format!("hooklog:{}", new_secret(&random)).as_bytes())?),
-            Auth::Mac(_) | Auth::None => None,
+            _ => None,
         };
         let key = secret.map(|secret| key("send", secret.expose())).transpose()?;
         Ok(Self { scheme, key, strange, wishes, random, recent: Mutex::default() })
@@ -166,7 +171,7 @@ fn rename(sample: &mut Sample, id: &str) {
 
 fn has_id(scheme: &Scheme) -> bool {
     scheme.id.as_ref().is_some_and(|id| {
-        id.alternatives().iter().any(|place| matches!(place, Locator::Header(_) | Locator::Pointer(_)))
+        id.alternatives().iter().any(|place| matches!(place, Locator::At(Place::Header(_) | Place::Json(_))))
     })
 }
 
@@ -207,7 +212,9 @@ mod tests {
 
     #[test]
     fn every_providers_events_verify_and_tampered_ones_do_not() {
-        for provider in hooklog_signatures::builtin_names() {
+        for provider in
+            ["basic", "bearer", "github", "hmac", "none", "shopify", "slack", "standard-webhooks", "stripe", "svix"]
+        {
             let good = plan(provider, Wishes::default());
             for _ in 0..20 {
                 assert_eq!(verdict(provider, &good.next(NOW_MS)), Ok(()), "{provider}");

@@ -38,6 +38,17 @@ impl Encoding {
         Tag::exact(&buffer[..written], length)
     }
 
+    /// Decodes a signature of at most `limit` bytes.
+    pub(crate) fn decode_bytes(self, text: &str, limit: usize) -> Option<Vec<u8>> {
+        let bytes = match self {
+            Self::Hex => hex::decode(text).ok(),
+            Self::Base64 => STANDARD.decode(text).ok(),
+            Self::Base64url => URL_SAFE.decode(text).ok(),
+            Self::Base64urlNopad => URL_SAFE_NO_PAD.decode(text).ok(),
+        };
+        bytes.filter(|bytes| bytes.len() <= limit)
+    }
+
     /// Writes a signature; hex in lower case.
     pub(crate) fn encode(self, bytes: &[u8]) -> String {
         match self {

@@ -1,28 +1,28 @@
-//! The TOML of a provider file, and the contradictions that it may not have.
+//! The TOML of a provider file: its keys, read into a scheme.
 
-use std::time::Duration;
+mod signing;
+mod handshake;
+mod rules;
 
-use http::{HeaderName, StatusCode};
+use std::collections::BTreeMap;
+
+use http::StatusCode;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
+use crate::auth::{List, SecretForm, UrlVariant};
+use crate::bind::{Bind, Condition, KeyUrl};
 use crate::encoding::Encoding;
-use crate::handshake::Handshake;
-use crate::locator::{self, Locator};
-use crate::mac::Function;
+use crate::locator::Locator;
 use crate::overrides::Setting;
-use crate::scheme::{
-    Auth, Confidence, Delivery, List, MacAuth, Reply, Scheme, SchemeError, SecretEncoding, SecretForm, Time, TimeFrom,
-    TokenAuth, WhenLogAway,
-};
-use crate::template::Template;
-use crate::window::{TimeUnit, Window};
+use crate::place::{Place, PlaceError};
+use crate::pointer::Pointer;
+use crate::scheme::{Confidence, Delivery, Reply, Scheme, SchemeError, WhenLogAway};
+use crate::settings::Settings;
+use crate::template::Listed;
+use crate::window::TimeUnit;
 
-/// The furthest a tolerance may reach, one day: beyond that a timestamp protects nothing.
-const MAX_TOLERANCE_S: u32 = 86_400;
-
-/// Bytes a scheme's name may have.
-const MAX_NAME_BYTES: usize = 63;
-
+/// Every key that a provider file may have.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Grammar {
@@ -32,16 +32,35 @@ pub(crate) struct Grammar {
     confidence: Confidence,
     auth: AuthKind,
     #[serde(rename = "fn")]
-    function: Option<Function>,
-    signed: Option<String>,
-    signature: Option<Signature>,
+    function: Option<OneOrMore>,
+    signed: Option<OneOrMore>,
+    #[serde(default)]
+    unsigned_body: bool,
+    signature: Option<SignatureTable>,
     secret: Option<SecretForm>,
     time: Option<TimeTable>,
+    headers_listed: Option<Listed>,
+    payload: Option<PayloadTable>,
+    each: Option<Pointer>,
+    #[serde(default)]
+    url_variants: Vec<UrlVariant>,
+    jwt: Option<JwtTable>,
+    #[serde(default)]
+    require: Vec<Condition>,
+    #[serde(default)]
+    bind: Vec<Bind>,
+    key_url: Option<KeyUrl>,
+    /// The parameters a source must set, and what they mean.
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+    #[serde(default)]
+    settings: Settings,
     id: Option<Locator>,
     #[serde(rename = "type")]
     kind: Option<Locator>,
     key: Option<Locator>,
-    handshake: Option<Handshake>,
+    #[serde(default)]
+    handshake: Vec<handshake::HandshakeTable>,
     #[serde(default)]
     reply: ReplyTable,
     #[serde(default)]
@@ -55,43 +74,96 @@ pub(crate) struct Grammar {
 #[serde(rename_all = "kebab-case")]
 enum AuthKind {
     Mac,
+    Hash,
+    Sign,
+    Jws,
+    Jwt,
     Token,
     Basic,
     None,
 }
 
+/// A text, or a list of texts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    fn texts(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::More(texts) => texts,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Signature {
-    from: SignatureFrom,
+struct SignatureTable {
+    from: Origin,
+    #[serde(default)]
+    multi: bool,
     #[serde(default)]
     prefix: String,
+    #[serde(default)]
+    prefix_optional: bool,
     encoding: Option<Encoding>,
     list: Option<List>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum SignatureFrom {
-    #[serde(deserialize_with = "locator::header_name")]
-    Header(HeaderName),
+/// A place, or what only signatures and times may name.
+enum Origin {
+    Place(Place),
+    Headers(Vec<http::HeaderName>),
+    Position(usize),
+    Body,
+}
+
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = toml::Value::deserialize(deserializer)?;
+        let table = value.as_table().filter(|table| table.len() == 1);
+        if let Some(toml::Value::Array(names)) = table.and_then(|table| table.get("headers")) {
+            let name = |value: &toml::Value| {
+                let text = value.as_str().unwrap_or_default();
+                text.parse().map_err(|_| D::Error::custom(PlaceError::Header(text.to_owned())))
+            };
+            return names.iter().map(name).collect::<Result<_, _>>().map(Self::Headers);
+        }
+        if let Some(position) = table.and_then(|table| table.get("position")) {
+            let position = position.as_integer().and_then(|position| usize::try_from(position).ok());
+            return position.map(Self::Position).ok_or_else(|| D::Error::custom("`position` counts items from 0"));
+        }
+        match value.as_str() {
+            Some("body") => Ok(Self::Body),
+            _ => Place::try_from(value).map(Self::Place).map_err(D::Error::custom),
+        }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TimeTable {
-    from: TimeFromTable,
+    from: Origin,
     unit: TimeUnit,
     past_s: u32,
     future_s: u32,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum TimeFromTable {
-    #[serde(deserialize_with = "locator::header_name")]
-    Header(HeaderName),
-    Item(String),
+#[serde(deny_unknown_fields)]
+struct PayloadTable {
+    form: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JwtTable {
+    expires: Option<bool>,
+    leeway_s: Option<u16>,
 }
 
 #[derive(Deserialize, Default)]
@@ -119,25 +191,15 @@ fn contradiction(key: &'static str, mend: impl Into<String>) -> SchemeError {
     SchemeError::Contradiction { key, mend: mend.into() }
 }
 
-/// Refuses a key that this kind of `auth` would not read: a key that is ignored is a promise that is not kept.
-fn refuse<T>(value: Option<&T>, key: &'static str, auth: &str) -> Result<(), SchemeError> {
-    match value {
-        Some(_) => Err(contradiction(key, format!("auth = \"{auth}\" does not read it, take it out"))),
-        None => Ok(()),
-    }
-}
-
 impl Grammar {
     pub(crate) fn into_scheme(mut self, table: toml::Table) -> Result<Scheme, SchemeError> {
-        check_name(&self.name)?;
-        let auth = match self.auth {
-            AuthKind::Mac => Auth::Mac(Box::new(self.mac()?)),
-            AuthKind::Token => Auth::Token(self.token()?),
-            AuthKind::Basic => self.without_signature("basic").map(|()| Auth::Basic)?,
-            AuthKind::None => self.without_signature("none").map(|()| Auth::None)?,
-        };
-        let reply = reply(self.reply)?;
-        Ok(Scheme {
+        rules::check_name(&self.name)?;
+        let auth = self.auth()?;
+        let handshakes = std::mem::take(&mut self.handshake);
+        let handshakes =
+            handshakes.into_iter().map(handshake::HandshakeTable::into_handshake).collect::<Result<_, _>>()?;
+        let scheme = Scheme {
+            reply: reply(self.reply)?,
             name: self.name,
             title: self.title,
             source_link: self.source,
@@ -146,136 +208,24 @@ impl Grammar {
             id: self.id,
             kind: self.kind,
             key: self.key,
-            handshake: self.handshake,
-            reply,
+            handshakes,
             delivery: Delivery {
                 deadline_ms: self.delivery.deadline_ms,
                 retries: self.delivery.retries,
                 when_log_away: self.delivery.when_log_away,
             },
+            require: self.require,
+            bind: self.bind,
+            payload: self.payload.map(|payload| payload.form),
+            key_url: self.key_url,
+            params: self.params,
+            settings: self.settings,
+            is_body_unsigned: self.unsigned_body,
             table,
-        })
+        };
+        rules::check(&scheme)?;
+        Ok(scheme)
     }
-
-    fn mac(&mut self) -> Result<MacAuth, SchemeError> {
-        let function = self.function.ok_or_else(|| missing("fn", "write for example fn = \"hmac-sha256\""))?;
-        let signed =
-            self.signed.as_deref().ok_or_else(|| missing("signed", "write for example signed = \"{body}\""))?;
-        let signed = Template::parse(signed).map_err(|problem| contradiction("signed", problem))?;
-        let signature = self.signature.take().ok_or_else(|| {
-            missing(
-                "signature",
-                "write for example signature = { from = { header = \"X-Signature\" }, encoding = \"hex\" }",
-            )
-        })?;
-        let encoding =
-            signature.encoding.ok_or_else(|| missing("signature.encoding", "write \"hex\" or \"base64\""))?;
-        if let Some(list) = &signature.list {
-            check_list(list)?;
-            if !signature.prefix.is_empty() {
-                return Err(contradiction(
-                    "signature.prefix",
-                    "a list's labels stand where a prefix would, keep one of both",
-                ));
-            }
-        }
-        let time = time(self.time.take(), signature.list.as_ref(), &signed)?;
-        let id_header = self.signed_id(&signed)?;
-        let SignatureFrom::Header(header) = signature.from;
-        Ok(MacAuth {
-            function,
-            signed,
-            header,
-            prefix: signature.prefix,
-            encoding,
-            list: signature.list,
-            secret: self.secret.take().unwrap_or(SecretForm { form: SecretEncoding::Raw, prefix: String::new() }),
-            time,
-            id_header,
-        })
-    }
-
-    /// The header of the id that the template signs.
-    fn signed_id(&self, signed: &Template) -> Result<Option<HeaderName>, SchemeError> {
-        match (signed.uses_id(), &self.id) {
-            (false, _) => Ok(None),
-            (true, Some(Locator::Header(name))) => Ok(Some(name.clone())),
-            (true, _) => Err(contradiction("id", "`signed` has {id}, so write id = { header = \"…\" }, one header")),
-        }
-    }
-
-    fn token(&mut self) -> Result<TokenAuth, SchemeError> {
-        self.without_mac("token")?;
-        let signature = self.signature.take().ok_or_else(|| {
-            missing(
-                "signature",
-                "write for example signature = { from = { header = \"Authorization\" }, prefix = \"Bearer \" }",
-            )
-        })?;
-        refuse(signature.encoding.as_ref(), "signature.encoding", "token")?;
-        refuse(signature.list.as_ref(), "signature.list", "token")?;
-        let SignatureFrom::Header(header) = signature.from;
-        Ok(TokenAuth { header, prefix: signature.prefix })
-    }
-
-    fn without_signature(&self, auth: &str) -> Result<(), SchemeError> {
-        refuse(self.signature.as_ref(), "signature", auth)?;
-        self.without_mac(auth)
-    }
-
-    fn without_mac(&self, auth: &str) -> Result<(), SchemeError> {
-        refuse(self.function.as_ref(), "fn", auth)?;
-        refuse(self.signed.as_ref(), "signed", auth)?;
-        refuse(self.secret.as_ref(), "secret", auth)?;
-        refuse(self.time.as_ref(), "time", auth)
-    }
-}
-
-fn check_name(name: &str) -> Result<(), SchemeError> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.chars().all(good) {
-        return Err(contradiction("name", format!("use 1 to {MAX_NAME_BYTES} of a-z, 0-9 and hyphens")));
-    }
-    Ok(())
-}
-
-fn check_list(list: &List) -> Result<(), SchemeError> {
-    if list.separator.is_empty() || list.pair.is_empty() || list.separator == list.pair {
-        return Err(contradiction("signature.list", "`separator` and `pair` must be two different texts"));
-    }
-    if list.labels.is_empty() {
-        return Err(contradiction("signature.list.labels", "name at least one accepted label"));
-    }
-    Ok(())
-}
-
-fn time(table: Option<TimeTable>, list: Option<&List>, signed: &Template) -> Result<Option<Time>, SchemeError> {
-    let table = match (table, signed.uses_timestamp()) {
-        (None, false) => return Ok(None),
-        (None, true) => return Err(missing("time", "`signed` has {timestamp}, so say where it is and its unit")),
-        (Some(_), false) => {
-            return Err(contradiction("time", "a timestamp that is not in `signed` protects nothing, take it out"));
-        }
-        (Some(table), true) => table,
-    };
-    let from = match table.from {
-        TimeFromTable::Header(name) => TimeFrom::Header(name),
-        TimeFromTable::Item(label) => match list {
-            Some(list) if !list.labels.contains(&label) => TimeFrom::Item(label),
-            Some(_) => return Err(contradiction("time.from", "its label is also a signature's label, use two labels")),
-            None => return Err(contradiction("time.from", "an item needs a `signature.list` that it is an item of")),
-        },
-    };
-    for (key, seconds) in [("time.past_s", table.past_s), ("time.future_s", table.future_s)] {
-        if seconds == 0 || seconds > MAX_TOLERANCE_S {
-            return Err(contradiction(key, format!("use 1 to {MAX_TOLERANCE_S} seconds")));
-        }
-    }
-    let window = Window {
-        past: Duration::from_secs(u64::from(table.past_s)),
-        future: Duration::from_secs(u64::from(table.future_s)),
-    };
-    Ok(Some(Time { from, unit: table.unit, window }))
 }
 
 fn reply(table: ReplyTable) -> Result<Reply, SchemeError> {

@@ -3,17 +3,26 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
+use crate::algorithm::Algorithm;
+use crate::auth::{Auth, Derivation, SecretEncoding, SecretForm};
+use crate::digest::Digest;
 use crate::mac::{Mac, Tag};
-use crate::scheme::{Auth, Scheme, SecretEncoding, SecretForm};
+use crate::public::PublicKey;
+use crate::scheme::Scheme;
 
 /// The shortest secret, in bytes after decoding: 128 bits.
 pub const MIN_SECRET_BYTES: usize = 16;
 
 /// The longest secret, in bytes as configured.
 pub const MAX_SECRET_BYTES: usize = 4096;
+
+/// The longest key set, in bytes: certificates and sets of public keys are no secrets and longer.
+pub const MAX_PUBLIC_BYTES: usize = 65_536;
 
 /// Secrets of one source that are alive at the same time. Each costs one more hash over every body.
 pub const MAX_KEYS: usize = 8;
@@ -95,6 +104,8 @@ pub enum KeyError {
 /// One secret, ready for use.
 pub struct Key {
     id: Arc<str>,
+    /// The public name that was configured in front of the secret.
+    name: Option<String>,
     secret: Zeroizing<Vec<u8>>,
     proof: Proof,
 }
@@ -105,6 +116,10 @@ pub(crate) enum Proof {
     Mac(Box<Mac>),
     /// The digest of a static secret.
     Digest(Tag),
+    /// The secret itself is hashed or keyed per request.
+    Secret,
+    /// One public key, or a set.
+    Public(Vec<PublicKey>),
 }
 
 impl Key {
@@ -118,14 +133,20 @@ impl Key {
 
     /// Published vectors have short secrets.
     #[cfg(test)]
-    pub(crate) fn of_a_vector(secret: &[u8], scheme: &Scheme) -> Result<Self, KeyError> {
-        Self::with_minimum("vector", secret, scheme, 1)
+    pub(crate) fn of_a_vector(id: &str, secret: &[u8], scheme: &Scheme) -> Result<Self, KeyError> {
+        Self::with_minimum(id, secret, scheme, 1)
     }
 
     /// The name of the secret, safe to log.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The public name that the provider gives with the secret, where there is one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     pub(crate) fn shared_id(&self) -> Arc<str> {
@@ -142,21 +163,26 @@ impl Key {
 
     fn with_minimum(id: &str, secret: &[u8], scheme: &Scheme, minimum: usize) -> Result<Self, KeyError> {
         check_id(id)?;
-        check_text(id, secret)?;
+        let form = scheme.auth.secret();
+        let is_public = form
+            .is_some_and(|form| matches!(form.form, SecretEncoding::Pem | SecretEncoding::Spki | SecretEncoding::Jwks));
+        let secret = if is_public { secret.trim_ascii() } else { secret };
+        check_text(id, secret, if is_public { MAX_PUBLIC_BYTES } else { MAX_SECRET_BYTES })?;
+        let (name, secret) = split_name(id, secret, form)?;
+        let digest = |form, good: &dyn Fn(&str) -> bool| {
+            check_form(id, secret, form, good)?;
+            Ok((Zeroizing::new(secret.to_vec()), Proof::Digest(Tag::sha256(secret))))
+        };
         let (secret, proof) = match &scheme.auth {
-            Auth::Mac(mac) => {
-                let secret = decode(id, secret, &mac.secret)?;
-                let proof = Proof::Mac(Box::new(Mac::keyed(mac.function, &secret)));
-                (secret, proof)
+            Auth::Mac(signed) | Auth::Hash(signed) | Auth::Sign(signed) | Auth::Jws(signed) => {
+                prove(id, secret, &signed.secret, signed.algorithm)?
             }
-            Auth::Token(_) => {
-                check_form(id, secret, "visible ASCII text", |text| text.bytes().all(|b| matches!(b, b' '..=b'~')))?;
-                (Zeroizing::new(secret.to_vec()), Proof::Digest(Tag::sha256(secret)))
-            }
-            Auth::Basic => {
-                check_form(id, secret, "`user:password` text", |text| text.contains(':'))?;
-                (Zeroizing::new(secret.to_vec()), Proof::Digest(Tag::sha256(secret)))
-            }
+            Auth::Jwt(jwt) => match jwt.algorithms[0] {
+                Algorithm::Mac(_) => (decode(id, secret, &jwt.secret)?, Proof::Secret),
+                public => prove(id, secret, &jwt.secret, public)?,
+            },
+            Auth::Token(_) => digest("visible ASCII text", &|text| text.bytes().all(|b| matches!(b, b' '..=b'~')))?,
+            Auth::Basic => digest("`user:password` text", &|text| text.contains(':'))?,
             Auth::None => return Err(KeyError::UnusedKey { scheme: scheme.name.clone() }),
         };
         // The user's name is no secret, so it does not count.
@@ -167,8 +193,54 @@ impl Key {
         if secret.len() - user_bytes < minimum {
             return Err(KeyError::TooShort { id: id.to_owned(), minimum });
         }
-        Ok(Self { id: Arc::from(id), secret, proof })
+        Ok(Self { id: Arc::from(id), name, secret, proof })
     }
+}
+
+/// The key's public name and its secret, which are configured in one.
+fn split_name<'s>(
+    id: &str,
+    secret: &'s [u8],
+    form: Option<&SecretForm>,
+) -> Result<(Option<String>, &'s [u8]), KeyError> {
+    let Some(between) = form.and_then(|form| form.name.as_deref()) else { return Ok((None, secret)) };
+    let split = std::str::from_utf8(secret).ok().and_then(|text| text.split_once(between));
+    let (name, secret) =
+        split.filter(|(name, secret)| !name.is_empty() && !secret.is_empty()).ok_or_else(|| KeyError::Undecodable {
+            id: id.to_owned(),
+            form: "the key's public name and the secret with the provider's separator between them",
+        })?;
+    Ok((Some(name.to_owned()), secret.as_bytes()))
+}
+
+fn prove(
+    id: &str,
+    secret: &[u8],
+    form: &SecretForm,
+    algorithm: Algorithm,
+) -> Result<(Zeroizing<Vec<u8>>, Proof), KeyError> {
+    let Algorithm::Public(public) = algorithm else {
+        let secret = decode(id, secret, form)?;
+        let proof = match algorithm {
+            Algorithm::Mac(function) => Proof::Mac(Box::new(Mac::keyed(function, &secret))),
+            _ => Proof::Secret,
+        };
+        return Ok((secret, proof));
+    };
+    let text = std::str::from_utf8(secret).unwrap_or_default();
+    let (keys, described) = match form.form {
+        SecretEncoding::Pem => {
+            (PublicKey::pem(text, public).map(|key| vec![key]), "a public key or certificate of this algorithm in PEM")
+        }
+        SecretEncoding::Spki => {
+            let der = decode(id, secret, &SecretForm { form: SecretEncoding::Base64, ..form.clone() })?;
+            (PublicKey::spki(&der, public).map(|key| vec![key]), "a public key of this algorithm in base64")
+        }
+        SecretEncoding::Jwks => (PublicKey::set(text, public), "a JSON Web Key Set with a key of this algorithm"),
+        _ => (PublicKey::raw(&decode(id, secret, form)?).map(|key| vec![key]), "a public key of 32 bytes"),
+    };
+    let keys = keys.ok_or_else(|| KeyError::Undecodable { id: id.to_owned(), form: described })?;
+    Ok((Zeroizing::new(secret.to_vec()), Proof::Public(keys)))
 }
 
 /// The secrets of one source that are alive: a request signed with any of them is believed.
@@ -203,13 +275,13 @@ impl Keys {
     }
 
     /// The keys, in the order they were configured.
-    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Key> {
         self.0.iter()
     }
 
     #[cfg(test)]
-    pub(crate) fn of_a_vector(key: Key) -> Self {
-        Self(vec![key])
+    pub(crate) fn of_a_vector(keys: Vec<Key>) -> Self {
+        Self(keys)
     }
 }
 
@@ -220,13 +292,13 @@ fn check_id(id: &str) -> Result<(), KeyError> {
     Ok(())
 }
 
-fn check_text(id: &str, secret: &[u8]) -> Result<(), KeyError> {
+fn check_text(id: &str, secret: &[u8], limit: usize) -> Result<(), KeyError> {
     let id = || id.to_owned();
     if secret.iter().all(u8::is_ascii_whitespace) {
         return Err(KeyError::Empty { id: id() });
     }
-    if secret.len() > MAX_SECRET_BYTES {
-        return Err(KeyError::TooLong { id: id(), limit: MAX_SECRET_BYTES });
+    if secret.len() > limit {
+        return Err(KeyError::TooLong { id: id(), limit });
     }
     if secret.trim_ascii().len() != secret.len() {
         return Err(KeyError::WhiteSpace { id: id() });
@@ -234,20 +306,47 @@ fn check_text(id: &str, secret: &[u8]) -> Result<(), KeyError> {
     Ok(())
 }
 
-fn check_form(id: &str, secret: &[u8], form: &'static str, good: impl Fn(&str) -> bool) -> Result<(), KeyError> {
+fn check_form(id: &str, secret: &[u8], form: &'static str, good: &dyn Fn(&str) -> bool) -> Result<(), KeyError> {
     match std::str::from_utf8(secret) {
         Ok(text) if good(text) => Ok(()),
         _ => Err(KeyError::Undecodable { id: id.to_owned(), form }),
     }
 }
 
+/// Providers show secrets in either alphabet, padded or not; what is meant is the same.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 fn decode(id: &str, secret: &[u8], form: &SecretForm) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let bare = secret.strip_prefix(form.prefix.as_bytes()).unwrap_or(secret);
     let undecodable = |form| KeyError::Undecodable { id: id.to_owned(), form };
-    let decoded = match form.form {
-        SecretEncoding::Raw => bare.to_vec(),
-        SecretEncoding::Base64 => STANDARD.decode(bare).map_err(|_| undecodable("base64"))?,
-        SecretEncoding::Hex => hex::decode(bare).map_err(|_| undecodable("hex"))?,
+    let (bare, encoding) = match (secret.strip_prefix(form.prefix.as_bytes()), form.unprefixed) {
+        (Some(bare), _) => (bare, form.form),
+        (None, Some(unprefixed)) => (secret, unprefixed),
+        (None, None) => (secret, form.form),
     };
-    Ok(Zeroizing::new(decoded))
+    let decoded = Zeroizing::new(match encoding {
+        SecretEncoding::Base64 => {
+            let standard = bare.iter().map(|byte| match byte {
+                b'-' => b'+',
+                b'_' => b'/',
+                other => *other,
+            });
+            let standard = Zeroizing::new(standard.collect::<Vec<u8>>());
+            LENIENT.decode(&*standard).map_err(|_| undecodable("base64"))?
+        }
+        SecretEncoding::Hex => hex::decode(bare).map_err(|_| undecodable("hex"))?,
+        _ => bare.to_vec(),
+    });
+    Ok(match form.derive {
+        None => decoded,
+        Some(Derivation::Sha1) => Zeroizing::new(Digest::Sha1.of(&decoded)),
+        Some(Derivation::Nfkd) => {
+            let text = std::str::from_utf8(&decoded).map_err(|_| undecodable("text in UTF-8"))?;
+            Zeroizing::new(text.nfkd().collect::<String>().into_bytes())
+        }
+    })
 }

@@ -8,19 +8,33 @@
 //! Nothing here does I/O or reads a clock; no secret has a printable form; secrets are compared in one place, `mac`.
 
 pub mod scheme;
+mod auth;
+mod algorithm;
+mod bind;
+mod settings;
 mod grammar;
+mod lines;
 mod overrides;
 pub mod builtin;
 pub mod template;
 mod encoding;
+mod digest;
 pub mod window;
-mod rfc3339;
+mod calendar;
 mod mac;
+mod public;
 pub mod keys;
 pub mod verify;
 mod signature;
+mod render;
+mod whole;
+mod token;
+mod rules;
 pub mod rejection;
+mod form;
+mod payload;
 pub mod pointer;
+pub mod place;
 mod scan;
 pub mod locator;
 pub mod identify;
@@ -30,18 +44,22 @@ pub mod sample;
 
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod known_answers;
 
+pub use auth::Auth;
 pub use builtin::{builtin, builtin_names};
 pub use encoding::Encoding;
-pub use handshake::{Handshake, HandshakeAnswer, answer};
+pub use handshake::{Captured, Handshake, HandshakeAnswer, answer, may_be_unsigned};
 pub use identify::{IdentifyError, Identity, Locators, identify};
 pub use keys::{Key, KeyError, Keys};
 pub use locator::Locator;
 pub use mac::Function;
+pub use place::Place;
 pub use pointer::Pointer;
 pub use rejection::Rejection;
 pub use sample::{Sample, sample};
-pub use scheme::{Auth, Confidence, Delivery, Reply, Scheme, SchemeError, WhenLogAway};
-pub use sign::{Outgoing, sign, sign_request};
+pub use scheme::{Confidence, Delivery, Reply, Scheme, SchemeError, WhenLogAway};
+pub use sign::{Outgoing, can_sign, sign, sign_request};
 pub use verify::{Head, Verified, Verifier, verify};
 pub use window::UnixMillis;

@@ -1,23 +1,28 @@
-//! Where an id, a type or an ordering key is: in a header, in the JSON body, or in the first of several places.
+//! Where an id, a type or an ordering key is: at a place, in several joined, or in the first of several that has a text.
 
 use http::{HeaderMap, HeaderName};
-use serde::{Deserialize, Deserializer};
 
-use crate::pointer::{Pointer, PointerError};
+use crate::place::{Place, PlaceError};
+use crate::pointer::Pointer;
 
-/// Places a [`Locator::FirstOf`] may list.
+/// Places that a list or a join may have.
 pub const MAX_ALTERNATIVES: usize = 8;
 
-/// Where a text is. In TOML: `"/data/id"`, `{ header = "X-Id" }`, `"body-hash"`, or a list of these.
+/// Where a text is. In TOML: `"/data/id"`, `{ header = "X-Id" }`, `"body-hash"`, `{ join = [...], with = "." }`, or a list.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "toml::Value")]
 pub enum Locator {
-    /// A single-valued header.
-    Header(HeaderName),
-    /// A scalar in the JSON body.
-    Pointer(Pointer),
+    /// One place.
+    At(Place),
     /// The SHA-256 of the body, in lower-case hex.
     BodyHash,
+    /// The texts of two or more places, if all are there.
+    Joined {
+        /// The places.
+        places: Vec<Place>,
+        /// What stands between them.
+        with: String,
+    },
     /// The first place that has a text; one to [`MAX_ALTERNATIVES`], not nested.
     FirstOf(Vec<Locator>),
 }
@@ -25,35 +30,35 @@ pub enum Locator {
 /// Why a text or TOML value is no locator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LocatorError {
-    /// Not a pointer.
+    /// Not a place either.
     #[error(transparent)]
-    Pointer(#[from] PointerError),
-    /// Not a header's name.
-    #[error("{0:?} is no header name: write it as the provider does, like \"X-Event-Id\"")]
-    Header(String),
-    /// None of the forms.
+    Place(#[from] PlaceError),
+    /// A text that is no pointer and no name.
     #[error("{0} is no place: write \"/pointer\", {{ header = \"X-Id\" }}, \"body-hash\", or a list of these")]
     Form(String),
     /// An empty, nested or overlong list.
     #[error("list 1 to {MAX_ALTERNATIVES} places, none of them a list")]
     List,
+    /// A join of nothing.
+    #[error("join 2 to {MAX_ALTERNATIVES} places: {{ join = [\"/a\", \"/b\"], with = \".\" }}")]
+    Join,
 }
 
 impl Locator {
     /// A header.
     ///
     /// # Errors
-    /// [`LocatorError::Header`] when that is no header's name.
+    /// [`PlaceError::Header`] when that is no header's name.
     pub fn header(name: &str) -> Result<Self, LocatorError> {
-        name.parse().map(Self::Header).map_err(|_| LocatorError::Header(name.to_owned()))
+        Ok(Self::At(Place::header(name)?))
     }
 
-    /// A place in the JSON body.
+    /// A place in the JSON payload.
     ///
     /// # Errors
-    /// [`LocatorError::Pointer`] when that is no pointer.
+    /// [`PlaceError::Pointer`] when that is no pointer.
     pub fn pointer(text: &str) -> Result<Self, LocatorError> {
-        Ok(Self::Pointer(Pointer::parse(text)?))
+        Ok(Self::At(Place::Json(Pointer::parse(text).map_err(PlaceError::from)?)))
     }
 
     /// The places to look at, in order: none of them is a list.
@@ -68,8 +73,17 @@ impl Locator {
     /// The header among the places, which a sender would set.
     pub(crate) fn first_header(&self) -> Option<&HeaderName> {
         self.alternatives().iter().find_map(|place| match place {
-            Self::Header(name) => Some(name),
+            Self::At(Place::Header(name)) => Some(name),
             _ => None,
+        })
+    }
+
+    /// Every place that is looked at, in order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.alternatives().iter().flat_map(|locator| match locator {
+            Self::At(place) => std::slice::from_ref(place),
+            Self::Joined { places, .. } => places,
+            Self::BodyHash | Self::FirstOf(_) => &[],
         })
     }
 }
@@ -80,19 +94,28 @@ impl TryFrom<toml::Value> for Locator {
     fn try_from(value: toml::Value) -> Result<Self, LocatorError> {
         match &value {
             toml::Value::String(text) if text == "body-hash" => Ok(Self::BodyHash),
-            toml::Value::String(text) if text.starts_with('/') => Self::pointer(text),
-            toml::Value::Table(table) => match (table.len(), table.get("header")) {
-                (1, Some(toml::Value::String(name))) => Self::header(name),
-                _ => Err(LocatorError::Form(value.to_string())),
-            },
+            toml::Value::Table(table) if table.contains_key("join") => join(table),
             toml::Value::Array(places) => {
                 if places.is_empty() || places.len() > MAX_ALTERNATIVES || places.iter().any(toml::Value::is_array) {
                     return Err(LocatorError::List);
                 }
                 places.iter().cloned().map(Self::try_from).collect::<Result<_, _>>().map(Self::FirstOf)
             }
-            other => Err(LocatorError::Form(other.to_string())),
+            toml::Value::String(text) if !text.starts_with('/') => Err(LocatorError::Form(value.to_string())),
+            _ => Ok(Self::At(Place::try_from(value)?)),
         }
+    }
+}
+
+fn join(table: &toml::Table) -> Result<Locator, LocatorError> {
+    match (table.len(), table.get("join"), table.get("with")) {
+        (2, Some(toml::Value::Array(places)), Some(toml::Value::String(with)))
+            if (2..=MAX_ALTERNATIVES).contains(&places.len()) =>
+        {
+            let places = places.iter().cloned().map(Place::try_from).collect::<Result<_, _>>()?;
+            Ok(Locator::Joined { places, with: with.clone() })
+        }
+        _ => Err(LocatorError::Join),
     }
 }
 
@@ -117,10 +140,4 @@ pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Head
             Err(_) => HeaderText::NotText,
         },
     }
-}
-
-/// Reads a header's name from TOML.
-pub(crate) fn header_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    name.parse().map_err(|_| serde::de::Error::custom(LocatorError::Header(name)))
 }

@@ -1,24 +1,25 @@
 //! The keyed hashes, and the only comparison of secrets in the crate: constant-time, over arrays of one fixed size.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 /// The longest tag: HMAC-SHA-512.
 pub(crate) const MAX_TAG_BYTES: usize = 64;
 
 /// The keyed hash functions, RFC 2104.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
+    /// HMAC with MD5, 16 bytes: only for a provider that offers nothing better.
+    HmacMd5,
     /// HMAC with SHA-1, 20 bytes: still sound as a MAC, only for providers that offer nothing better.
-    #[serde(alias = "sha1")]
     HmacSha1,
     /// HMAC with SHA-256, 32 bytes.
-    #[serde(alias = "sha256")]
     HmacSha256,
+    /// HMAC with SHA-384, 48 bytes.
+    HmacSha384,
     /// HMAC with SHA-512, 64 bytes.
-    #[serde(alias = "sha512")]
     HmacSha512,
 }
 
@@ -27,8 +28,10 @@ impl Function {
     #[must_use]
     pub fn tag_bytes(self) -> usize {
         match self {
+            Self::HmacMd5 => 16,
             Self::HmacSha1 => 20,
             Self::HmacSha256 => 32,
+            Self::HmacSha384 => 48,
             Self::HmacSha512 => 64,
         }
     }
@@ -38,8 +41,10 @@ impl Function {
 /// hashing the key's two blocks again.
 #[derive(Clone)]
 pub(crate) enum Mac {
+    Md5(Hmac<Md5>),
     Sha1(Hmac<Sha1>),
     Sha256(Hmac<Sha256>),
+    Sha384(Hmac<Sha384>),
     Sha512(Hmac<Sha512>),
 }
 
@@ -49,24 +54,30 @@ const ANY_LENGTH: &str = "hmac takes keys of any length";
 impl Mac {
     pub(crate) fn keyed(function: Function, key: &[u8]) -> Self {
         match function {
+            Function::HmacMd5 => Self::Md5(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
             Function::HmacSha1 => Self::Sha1(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
             Function::HmacSha256 => Self::Sha256(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
+            Function::HmacSha384 => Self::Sha384(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
             Function::HmacSha512 => Self::Sha512(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
         }
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
+            Self::Md5(mac) => mac.update(bytes),
             Self::Sha1(mac) => mac.update(bytes),
             Self::Sha256(mac) => mac.update(bytes),
+            Self::Sha384(mac) => mac.update(bytes),
             Self::Sha512(mac) => mac.update(bytes),
         }
     }
 
     pub(crate) fn finish(self) -> Tag {
         match self {
+            Self::Md5(mac) => Tag::padded(&mac.finalize().into_bytes()),
             Self::Sha1(mac) => Tag::padded(&mac.finalize().into_bytes()),
             Self::Sha256(mac) => Tag::padded(&mac.finalize().into_bytes()),
+            Self::Sha384(mac) => Tag::padded(&mac.finalize().into_bytes()),
             Self::Sha512(mac) => Tag::padded(&mac.finalize().into_bytes()),
         }
     }
@@ -90,6 +101,11 @@ impl Tag {
     /// The SHA-256 of a static secret, so that comparing tells nothing about its length or content.
     pub(crate) fn sha256(secret: &[u8]) -> Self {
         Self::padded(&Sha256::digest(secret))
+    }
+
+    /// A digest that was made here.
+    pub(crate) fn of_digest(digest: &[u8]) -> Self {
+        Self::padded(digest)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

@@ -5,6 +5,9 @@ use std::fmt;
 /// Segments a pointer may have.
 pub const MAX_SEGMENTS: usize = 32;
 
+/// The step that means elements of a batch: the first one where a single value is wanted.
+pub(crate) const EVERY: &str = "*";
+
 /// Where a value is in a JSON text: `/data/object/id`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
@@ -47,7 +50,13 @@ impl Pointer {
             let key = step.replace("~1", "/").replace("~0", "~");
             let plain =
                 !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit()) && (key == "0" || !key.starts_with('0'));
-            let index = if plain { key.parse().ok() } else { None };
+            let index = if step == EVERY {
+                Some(0)
+            } else if plain {
+                key.parse().ok()
+            } else {
+                None
+            };
             segments.push(Segment { key, index });
         }
         Ok(Self { text: text.to_owned(), segments })
@@ -61,6 +70,17 @@ impl Pointer {
 
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
+    }
+
+    /// The batch and what is looked for in each of its elements, where the pointer means every element.
+    pub(crate) fn batch(&self) -> Option<(Option<Self>, Option<Self>)> {
+        let at = self.segments.iter().position(|segment| segment.key == EVERY)?;
+        let part = |segments: &[Segment]| {
+            let escape = |segment: &Segment| format!("/{}", segment.key.replace('~', "~0").replace('/', "~1"));
+            let text: String = segments.iter().map(escape).collect();
+            (!segments.is_empty()).then(|| Self { text, segments: segments.to_vec() })
+        };
+        Some((part(&self.segments[..at]), part(&self.segments[at + 1..])))
     }
 }
 

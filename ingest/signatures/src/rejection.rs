@@ -9,6 +9,9 @@ pub enum Rejection {
     /// A single-valued header came more than once.
     #[error("a signature header came more than once")]
     DuplicateHeader,
+    /// A parameter or field that must be one came more than once.
+    #[error("a signed parameter or field came more than once")]
+    Repeated,
     /// A header cannot be what the scheme says: wrong length, encoding, prefix, characters.
     #[error("a signature header is malformed")]
     Malformed,
@@ -24,6 +27,12 @@ pub enum Rejection {
     /// The timestamp lies further ahead than the tolerance.
     #[error("the timestamp lies in the future")]
     Future,
+    /// The token names another algorithm than the scheme's, or extensions that are not understood.
+    #[error("the token's algorithm is not the scheme's")]
+    Algorithm,
+    /// Something else that the scheme requires does not hold.
+    #[error("a required condition does not hold")]
+    Condition,
     /// Everything is there and well formed, and no secret made it.
     #[error("no secret matches")]
     Mismatch,
@@ -31,14 +40,17 @@ pub enum Rejection {
 
 impl Rejection {
     /// All of them, in the order of their declaration: the closed set of label values.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Missing,
         Self::DuplicateHeader,
+        Self::Repeated,
         Self::Malformed,
         Self::TooManyItems,
         Self::NoAcceptedLabel,
         Self::Stale,
         Self::Future,
+        Self::Algorithm,
+        Self::Condition,
         Self::Mismatch,
     ];
 
@@ -48,11 +60,14 @@ impl Rejection {
         match self {
             Self::Missing => "missing",
             Self::DuplicateHeader => "duplicate_header",
+            Self::Repeated => "repeated",
             Self::Malformed => "malformed",
             Self::TooManyItems => "too_many_items",
             Self::NoAcceptedLabel => "no_accepted_label",
             Self::Stale => "stale",
             Self::Future => "future",
+            Self::Algorithm => "algorithm",
+            Self::Condition => "condition",
             Self::Mismatch => "mismatch",
         }
     }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::locator::Locator;
+use crate::place::Place;
 use crate::pointer::Pointer;
 use crate::scheme::Scheme;
 
@@ -154,17 +155,15 @@ struct Draft {
 impl Draft {
     /// Puts a text where the locator will find it: where the payload has a scalar already, else at the first place.
     fn set(&mut self, place: &Locator, text: &str) -> Option<()> {
-        let places = place.alternatives();
+        let places: Vec<&Place> = place.places().collect();
         let there = places.iter().find(|place| match place {
-            Locator::Pointer(pointer) => self.payload.pointer(pointer.as_str()).is_some_and(|value| !value.is_object()),
+            Place::Json(pointer) => self.payload.pointer(pointer.as_str()).is_some_and(|value| !value.is_object()),
             _ => false,
         });
-        match place.first_header().map(|name| (name.to_string(), text.to_owned())) {
-            Some(header) => self.headers.push(header),
-            None => match there.or(places.first())? {
-                Locator::Pointer(pointer) => self.set_pointer(pointer, text)?,
-                Locator::Header(_) | Locator::BodyHash | Locator::FirstOf(_) => {}
-            },
+        match (place.first_header(), there.or(places.first())) {
+            (Some(name), _) => self.headers.push((name.to_string(), text.to_owned())),
+            (None, Some(Place::Json(pointer))) => self.set_pointer(pointer, text)?,
+            (None, _) => {}
         }
         Some(())
     }

@@ -25,9 +25,19 @@ pub(crate) enum Fault {
 /// The tokens at the pointers, as written (a string with its quotes); none where there is nothing, `null`, an array or an
 /// object. The whole text is checked, so that what is found does not depend on where a fault is.
 pub(crate) fn scan<'a>(body: &'a [u8], pointers: &[&Pointer]) -> Result<Vec<Option<&'a str>>, Fault> {
+    run(body, pointers, false)
+}
+
+/// The same with arrays and objects, as they are written.
+pub(crate) fn scan_values<'a>(body: &'a [u8], pointers: &[&Pointer]) -> Result<Vec<Option<&'a str>>, Fault> {
+    run(body, pointers, true)
+}
+
+fn run<'a>(body: &'a [u8], pointers: &[&Pointer], takes_containers: bool) -> Result<Vec<Option<&'a str>>, Fault> {
     debug_assert!(pointers.len() <= MAX_POINTERS, "a set of pointers is one word");
     let text = std::str::from_utf8(body).map_err(|_| Fault::NotJson)?;
-    let mut scan = Scan { text, at: 0, pointers, found: vec![None; pointers.len()], stack: Vec::new() };
+    let mut scan =
+        Scan { text, at: 0, pointers, found: vec![None; pointers.len()], stack: Vec::new(), takes_containers };
     scan.run()?;
     Ok(scan.found)
 }
@@ -71,6 +81,7 @@ struct Scan<'a, 'p> {
     pointers: &'p [&'p Pointer],
     found: Vec<Option<&'a str>>,
     stack: Vec<Frame>,
+    takes_containers: bool,
 }
 
 /// An open array or object.
@@ -83,6 +94,9 @@ struct Frame {
     met: Set,
     /// The index of the next element.
     next: usize,
+    /// Where it began, and the pointers that end at it.
+    start: usize,
+    ends: Set,
 }
 
 impl<'a> Scan<'a, '_> {
@@ -112,8 +126,10 @@ impl<'a> Scan<'a, '_> {
             };
             let byte = self.peek()?;
             if byte == frame.close {
+                let (start, ends) = (frame.start, frame.ends);
                 self.at += 1;
                 self.stack.pop();
+                self.take_token(start, ends);
             } else if opened {
                 return Ok(true);
             } else if byte == b',' {
@@ -132,9 +148,10 @@ impl<'a> Scan<'a, '_> {
         if depth == MAX_DEPTH {
             return Err(Fault::TooDeep);
         }
-        self.at += 1;
         let live = self.keep(leading, |pointer| pointer.segments().len() > depth);
-        self.stack.push(Frame { close, live, met: 0, next: 0 });
+        let ends = if self.takes_containers { leading & !live } else { 0 };
+        self.stack.push(Frame { close, live, met: 0, next: 0, start: self.at, ends });
+        self.at += 1;
         Ok(())
     }
 
@@ -184,15 +201,20 @@ impl<'a> Scan<'a, '_> {
         };
         let depth = self.stack.len();
         if leading != 0 && !is_null {
-            let token = &self.text[start..self.at];
             let ends = self.keep(leading, |pointer| pointer.segments().len() == depth);
-            for (place, found) in self.found.iter_mut().enumerate() {
-                if ends & 1 << place != 0 {
-                    *found = Some(token);
-                }
-            }
+            self.take_token(start, ends);
         }
         Ok(())
+    }
+
+    /// Gives what was read since `start` to the pointers that end at it.
+    fn take_token(&mut self, start: usize, ends: Set) {
+        let token = &self.text[start..self.at];
+        for (place, found) in self.found.iter_mut().enumerate() {
+            if ends & 1 << place != 0 {
+                *found = Some(token);
+            }
+        }
     }
 
     /// Reads a string with its quotes; whether there are escapes in it.

@@ -1,14 +1,17 @@
 //! The declarative scheme: everything the edge must know about a provider, checked for contradictions when it is read.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderName, StatusCode};
 
-use crate::encoding::Encoding;
-use crate::handshake::Handshake;
+use crate::auth::Auth;
+use crate::bind::{Bind, Bound, Condition, KeyUrl};
+use crate::handshake::{Handshake, Reaction};
 use crate::locator::Locator;
-use crate::mac::Function;
-use crate::template::Template;
-use crate::window::{TimeUnit, Window};
-use crate::{grammar, overrides};
+use crate::place::Place;
+use crate::settings::Settings;
+use crate::template::{Source, Template};
+use crate::{grammar, lines, overrides};
 
 /// Items a list-valued signature header may have, whatever their labels; more are refused unread.
 pub const MAX_SIGNATURE_ITEMS: usize = 10;
@@ -33,11 +36,25 @@ pub struct Scheme {
     /// Where the ordering key is; without one the event's id serves.
     pub key: Option<Locator>,
     /// What the provider asks before it sends events.
-    pub handshake: Option<Handshake>,
+    pub handshakes: Vec<Handshake>,
     /// What the provider expects to hear.
     pub reply: Reply,
     /// How the provider delivers.
     pub delivery: Delivery,
+    /// What else must hold of a request.
+    pub(crate) require: Vec<Condition>,
+    /// What is bound by its hash.
+    pub(crate) bind: Vec<Bind>,
+    /// The form field that holds the payload.
+    pub(crate) payload: Option<String>,
+    /// Where a request says that its certificate lies.
+    pub(crate) key_url: Option<KeyUrl>,
+    /// The parameters that a source must set, and what they mean.
+    pub(crate) params: BTreeMap<String, String>,
+    /// What the source sets.
+    pub(crate) settings: Settings,
+    /// The file says itself that not the whole body is proven.
+    pub(crate) is_body_unsigned: bool,
     /// The TOML it was read from: what overrides are laid over.
     pub(crate) table: toml::Table,
 }
@@ -52,89 +69,6 @@ pub enum Confidence {
     Sdk,
     /// Somebody else's code or note.
     ThirdParty,
-}
-
-/// What proves the sender.
-#[derive(Debug, Clone)]
-pub enum Auth {
-    /// A keyed hash over the body and what the template adds.
-    Mac(Box<MacAuth>),
-    /// A static secret in a header.
-    Token(TokenAuth),
-    /// `Authorization: Basic`, RFC 7617; the secret is `user:password`.
-    Basic,
-    /// Nothing. Everybody who knows the URL is believed.
-    None,
-}
-
-/// A keyed hash in a header.
-#[derive(Debug, Clone)]
-pub struct MacAuth {
-    pub(crate) function: Function,
-    pub(crate) signed: Template,
-    pub(crate) header: HeaderName,
-    pub(crate) prefix: String,
-    pub(crate) encoding: Encoding,
-    pub(crate) list: Option<List>,
-    pub(crate) secret: SecretForm,
-    pub(crate) time: Option<Time>,
-    /// The header of the signed id, where the template has one.
-    pub(crate) id_header: Option<HeaderName>,
-}
-
-/// How a header holds several signatures: `t=1,v1=ab,v1=cd`.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct List {
-    pub(crate) separator: String,
-    pub(crate) pair: String,
-    /// The accepted labels, the signer's first; items with others are passed over.
-    pub(crate) labels: Vec<String>,
-    /// Whether blanks around an item are dropped.
-    #[serde(default)]
-    pub(crate) trim: bool,
-}
-
-/// How a configured secret becomes key bytes.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SecretForm {
-    pub(crate) form: SecretEncoding,
-    /// Taken off before decoding, if it is there.
-    #[serde(default)]
-    pub(crate) prefix: String,
-}
-
-/// The encodings of a configured secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum SecretEncoding {
-    Raw,
-    Base64,
-    Hex,
-}
-
-/// Where the signed timestamp is and how far it may be from now.
-#[derive(Debug, Clone)]
-pub(crate) struct Time {
-    pub(crate) from: TimeFrom,
-    pub(crate) unit: TimeUnit,
-    pub(crate) window: Window,
-}
-
-/// The places of a timestamp.
-#[derive(Debug, Clone)]
-pub(crate) enum TimeFrom {
-    Header(HeaderName),
-    /// A labelled item of the signature header.
-    Item(String),
-}
-
-/// A static secret in a header, after a prefix whose case does not matter (RFC 9110, section 11.1).
-#[derive(Debug, Clone)]
-pub struct TokenAuth {
-    pub(crate) header: HeaderName,
-    pub(crate) prefix: String,
 }
 
 /// The answer that tells the provider all is well.
@@ -192,6 +126,14 @@ pub enum SchemeError {
         /// What to change.
         mend: String,
     },
+    /// One of the others, and where it is.
+    #[error("line {line}: {error}")]
+    At {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        error: Box<SchemeError>,
+    },
     /// A source sets what its provider does not leave open.
     #[error("`{key}` cannot be set for provider `{scheme}`: {mend}")]
     NotOpen {
@@ -202,6 +144,26 @@ pub enum SchemeError {
         /// What can be done instead.
         mend: String,
     },
+    /// A source lacks what its provider's scheme needs.
+    #[error("`{key}` must be set for provider `{scheme}`: {mend}")]
+    NotSet {
+        /// The provider.
+        scheme: String,
+        /// The setting.
+        key: String,
+        /// What to write.
+        mend: String,
+    },
+}
+
+impl SchemeError {
+    /// The key's path.
+    fn key(&self) -> Option<&str> {
+        match self {
+            Self::Missing { key, .. } | Self::Contradiction { key, .. } => Some(key),
+            _ => None,
+        }
+    }
 }
 
 impl Scheme {
@@ -212,16 +174,25 @@ impl Scheme {
     pub fn from_toml(text: &str) -> Result<Self, SchemeError> {
         // Read as the grammar first: its errors then point at the line.
         toml::from_str::<grammar::Grammar>(text).map_err(Box::new)?;
-        Self::from_table(toml::from_str(text).map_err(Box::new)?)
+        Self::from_table(toml::from_str(text).map_err(Box::new)?).map_err(|error| match (&error, error.key()) {
+            (SchemeError::Contradiction { .. }, Some(key)) => match lines::of_key(text, key) {
+                Some(line) => SchemeError::At { line, error: Box::new(error) },
+                None => error,
+            },
+            _ => error,
+        })
     }
 
-    /// This scheme with a source's own settings: `id`, `type`, `key`, `reply` and `when_log_away` for every provider;
-    /// `header`, `algorithm`, `encoding`, `prefix` where the provider's file leaves them open.
+    /// This scheme with a source's own settings: `id`, `type`, `key`, `reply`, `when_log_away`, `url`, `params` and
+    /// `unsigned_handshakes` for every provider; `header`, `algorithm`, `encoding`, `prefix` where the provider's file leaves
+    /// them open.
     ///
     /// # Errors
-    /// [`SchemeError`] when a setting is unknown, not open, or makes the scheme contradict itself.
+    /// [`SchemeError`] when a setting is unknown, not open, missing, or makes the scheme contradict itself.
     pub fn with_overrides(&self, settings: &toml::Table) -> Result<Self, SchemeError> {
-        Self::from_table(overrides::lay_over(self, settings)?)
+        let scheme = Self::from_table(overrides::lay_over(self, settings)?)?;
+        scheme.settings.check(&scheme)?;
+        Ok(scheme)
     }
 
     fn from_table(table: toml::Table) -> Result<Self, SchemeError> {
@@ -235,33 +206,59 @@ impl Scheme {
         !matches!(self.auth, Auth::None)
     }
 
+    /// Whether the URL as the provider has it must be known.
+    #[must_use]
+    pub fn needs_url(&self) -> bool {
+        let templates = self.auth.signed().map_or(&[][..], |signed| &signed.templates);
+        let signs = |template: &Template| template.uses(&Source::Url) || template.uses(&Source::UrlBase);
+        templates.iter().any(signs) || self.bind.iter().any(|bind| bind.of == Bound::Url)
+    }
+
+    /// The parameters that a source must set: name and meaning.
+    pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.params.iter().map(|(name, meaning)| (name.as_str(), meaning.as_str()))
+    }
+
     /// The header that holds the secret itself, where the scheme sends it along: never to be stored or logged.
     #[must_use]
     pub fn credential_header(&self) -> Option<&HeaderName> {
         match &self.auth {
-            Auth::Token(token) => Some(&token.header),
+            Auth::Token(token) => match &token.from {
+                Place::Header(name) => Some(name),
+                _ => None,
+            },
             Auth::Basic => Some(&http::header::AUTHORIZATION),
-            Auth::Mac(_) | Auth::None => None,
+            _ => None,
         }
     }
 
     /// Whether the body itself is proven, and not only its sender.
     #[must_use]
     pub fn signs_body(&self) -> bool {
-        matches!(self.auth, Auth::Mac(_))
+        match &self.auth {
+            Auth::Mac(_) | Auth::Hash(_) | Auth::Sign(_) | Auth::Jws(_) | Auth::Jwt(_) => !self.is_body_unsigned,
+            Auth::Token(_) | Auth::Basic | Auth::None => false,
+        }
+    }
+
+    /// Whether a handshake hands out keyed hashes without a signature.
+    pub(crate) fn hashes_for_anybody(&self) -> bool {
+        let is_one =
+            |handshake: &Handshake| handshake.is_unsigned && matches!(handshake.reaction, Reaction::Hashed { .. });
+        self.handshakes.iter().any(is_one)
     }
 
     /// Whether the event's id is proven: read from the signed body, or signed beside it. Where not, a replay can wear a
     /// fresh id, so deduplication should look at the body's hash too.
     #[must_use]
     pub fn signs_id(&self) -> bool {
-        match (&self.auth, &self.id) {
-            (Auth::Mac(mac), Some(id)) => id.alternatives().iter().all(|place| match place {
-                Locator::Header(name) => mac.id_header.as_ref() == Some(name),
-                Locator::Pointer(_) | Locator::BodyHash => true,
-                Locator::FirstOf(_) => false,
-            }),
+        let header = self.auth.signed().and_then(|signed| signed.id_header.as_ref());
+        let signed = |place: &Locator| match place {
+            Locator::At(Place::Header(name)) => header == Some(name),
+            Locator::At(Place::Json(_) | Place::Form(_)) | Locator::BodyHash => self.signs_body(),
+            Locator::At(Place::Claim(_)) => true,
             _ => false,
-        }
+        };
+        self.id.as_ref().is_some_and(|id| id.alternatives().iter().all(signed))
     }
 }

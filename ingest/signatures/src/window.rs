@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::calendar;
 use crate::rejection::Rejection;
-use crate::rfc3339;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,12 @@ pub(crate) enum TimeUnit {
     Ms,
     /// RFC 3339; without a zone it is UTC.
     Rfc3339,
+    /// RFC 9110, in its one current form: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    HttpDate,
+    /// Anything, for vectors of implementations that look at no clock.
+    #[cfg(test)]
+    #[serde(skip)]
+    Ignored,
 }
 
 impl TimeUnit {
@@ -27,7 +33,10 @@ impl TimeUnit {
         match self {
             Self::S => digits(text)?.checked_mul(1000).map(UnixMillis),
             Self::Ms => digits(text).map(UnixMillis),
-            Self::Rfc3339 => rfc3339::parse(text),
+            Self::Rfc3339 => calendar::parse(text),
+            Self::HttpDate => calendar::parse_http_date(text),
+            #[cfg(test)]
+            Self::Ignored => Some(UnixMillis(0)),
         }
     }
 
@@ -36,7 +45,10 @@ impl TimeUnit {
         match self {
             Self::S => at.0.div_euclid(1000).to_string(),
             Self::Ms => at.0.to_string(),
-            Self::Rfc3339 => rfc3339::format(at),
+            Self::Rfc3339 => calendar::format(at),
+            Self::HttpDate => calendar::format_http_date(at),
+            #[cfg(test)]
+            Self::Ignored => String::new(),
         }
     }
 }

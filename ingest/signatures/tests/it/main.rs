@@ -7,3 +7,4 @@ mod streaming;
 mod naming;
 mod handshakes;
 mod signing;
+mod independent;

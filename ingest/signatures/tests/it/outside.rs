@@ -59,6 +59,15 @@ pub(crate) fn header_map<V: AsRef<[u8]>>(headers: &[(&str, V)]) -> HeaderMap {
     map
 }
 
+/// A `POST` with these headers.
+pub(crate) fn head(headers: &HeaderMap) -> Head<'_> {
+    Head { method: "POST", path_and_query: "/in/x", headers }
+}
+
+/// The compiled-in schemes that are the usual ones, whose events have samples of their own or are generic.
+pub(crate) const USUAL: [&str; 10] =
+    ["basic", "bearer", "github", "hmac", "none", "shopify", "slack", "standard-webhooks", "stripe", "svix"];
+
 pub(crate) fn judge(
     scheme: &Scheme,
     keys: &Keys,

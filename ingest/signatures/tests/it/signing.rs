@@ -1,6 +1,6 @@
 //! What is signed here is believed here, and is what a second implementation signs; samples are named as asked.
 
-use hooklog_signatures::{Key, Scheme, builtin_names, identify, sample, sign};
+use hooklog_signatures::{Key, Scheme, identify, sample, sign};
 use proptest::prelude::*;
 use std::collections::HashSet;
 
@@ -52,7 +52,7 @@ fn stripes_sample_is_a_charge_of_the_customer() {
 
 #[test]
 fn seeds_decide_everything() {
-    for name in builtin_names() {
+    for name in by_hand::USUAL {
         let made = |seed| sample(scheme(name), None, None, seed).unwrap();
         assert_eq!(made(1), made(1));
         let ids: HashSet<String> = (0..500).map(|seed| made(seed).id).collect();
@@ -67,7 +67,7 @@ proptest! {
         kind in prop::option::of("[a-z]{1,9}[./][a-z]{1,9}"),
         key in prop::option::of("[1-9][0-9]{0,9}|[a-z]{2,4}_[A-Za-z0-9]{1,12}"),
     ) {
-        for name in builtin_names() {
+        for name in by_hand::USUAL {
             let scheme = scheme(name);
             let sample = sample(scheme, kind.as_deref(), key.as_deref(), seed).unwrap();
             let keys = if name == "none" {
@@ -80,7 +80,7 @@ proptest! {
                 sample.headers.iter().chain(&signed).map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let headers = header_map(&all);
             prop_assert!(judge(scheme, &keys, &headers, &sample.body, NOW).is_ok(), "{}", name);
-            let found = identify(scheme, &headers, &sample.body).unwrap();
+            let found = identify(scheme, by_hand::head(&headers), &sample.body).unwrap();
             prop_assert_eq!(found.id.as_ref(), Some(&sample.id), "{}", name);
             prop_assert_eq!(found.kind.as_ref(), Some(&sample.kind), "{}", name);
             prop_assert_eq!(&found.key, &sample.key, "{}", name);

@@ -1,4 +1,4 @@
-//! RFC 3339 to milliseconds and back, so far as timestamps of webhooks go: years 0000 to 9999, no leap seconds.
+//! Calendar dates to milliseconds and back, so far as timestamps of webhooks go: RFC 3339 and HTTP dates, no leap seconds.
 
 use crate::window::UnixMillis;
 
@@ -37,6 +37,30 @@ pub(crate) fn format(at: UnixMillis) -> String {
     let (year, month, day) = civil_from_days(days);
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000)
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+
+/// Reads `Sun, 06 Nov 1994 08:49:37 GMT`; the weekday must be the date's.
+pub(crate) fn parse_http_date(text: &str) -> Option<UnixMillis> {
+    let (day, month, year) = (text.get(5..7)?, text.get(8..11)?, text.get(12..16)?);
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let at = parse(&format!("{year}-{month:02}-{day}T{}Z", text.get(17..25)?))?;
+    (format_http_date(at) == text).then_some(at)
+}
+
+/// Writes an HTTP date, without the milliseconds.
+pub(crate) fn format_http_date(at: UnixMillis) -> String {
+    let days = at.0.div_euclid(DAY_MS);
+    let (year, month, day) = civil_from_days(days);
+    let name =
+        |names: &[&'static str], place: i64| usize::try_from(place).ok().and_then(|place| names.get(place).copied());
+    let weekday = name(&WEEKDAYS, days.rem_euclid(7)).unwrap_or_default();
+    let month = name(&MONTHS, month - 1).unwrap_or_default();
+    let seconds = at.0.rem_euclid(DAY_MS) / 1000;
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 fn fraction(text: &str) -> Option<(i64, &str)> {
@@ -121,6 +145,18 @@ mod tests {
         let worse =
             ["2023-11-14T22:13:20+2:00", "2023-11-14T22:13:20Zz", "2023-13-01T00:00:00Z", "2023-11-14T22:13:20+é:00"];
         assert!(bad.into_iter().chain(worse).all(|text| parse(text).is_none()));
+    }
+
+    #[test]
+    fn http_dates() {
+        let text = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(parse_http_date(text), Some(UnixMillis(784_111_777_000)));
+        assert_eq!(format_http_date(UnixMillis(784_111_777_999)), text);
+        for bad in
+            ["", "Mon, 06 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 UTC"]
+        {
+            assert_eq!(parse_http_date(bad), None, "{bad}");
+        }
     }
 
     proptest::proptest! {
