@@ -7,7 +7,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use hooklog_process::failpoint;
 use hooklog_schemas::Timestamp;
-use hooklog_signatures::{Head, UnixMillis, answer};
+use hooklog_signatures::{HandshakeAnswer, Head, UnixMillis, answer, may_be_unsigned};
 use http::{HeaderMap, Method, Request, header};
 use http_body::Body;
 
@@ -78,13 +78,24 @@ where
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let head = Head { method: parts.method.as_str(), path_and_query: target, headers: &parts.headers };
     let now = UnixMillis(edge.clock.now_ms());
-    let mut verifier = source.scheme.begin(&source.keys, head, now).map_err(Outcome::Unverified)?;
+    let mut verifier = source.scheme.begin(&source.keys, head, now);
+    // What nobody signed is refused unread, unless it may be a handshake that nobody signs.
+    if let Err(rejection) = &verifier
+        && !may_be_unsigned(&source.scheme, head)
+    {
+        return Err(Outcome::Unverified(*rejection));
+    }
     let pace = Pace { max_bytes: source.max_body, ..edge.pace };
-    let read = body::read(body, &Clocked { pace, start, phase: client.phase }, &mut bytes, &mut verifier).await?;
-    let proof = verifier.finish(&read.bytes).map_err(Outcome::Unverified)?;
+    let clocked = Clocked { pace, start, phase: client.phase };
+    let read = body::read(body, &clocked, &mut bytes, verifier.as_mut().ok()).await?;
+    let proof = verifier.and_then(|verifier| verifier.finish(&read.bytes));
     failpoint::hit("edge.verified");
-    if let Some(answer) = answer(&source.scheme, &source.keys, head, &read.bytes, Some(&proof)) {
-        return Ok(Done::Handshake(respond::handshake(answer)));
+    if let Some(answer) = answer(&source.scheme, &source.keys, head, &read.bytes, proof.as_ref().ok()) {
+        return Ok(Done::Handshake(greet(source, answer)));
+    }
+    let proof = proof.map_err(Outcome::Unverified)?;
+    if parts.method != Method::POST {
+        return Err(Outcome::BadMethod);
     }
     let length = read.bytes.len();
     let sealed = make(edge, source, head, &read, proof.key_id.as_deref())?;
@@ -92,6 +103,17 @@ where
     drop((parts, read));
     let durable = store(edge, source, sealed, client.phase).await?;
     Ok(Done::Stored { durable, length })
+}
+
+/// Answers a handshake. What must be done by hand is told in the log; a secret is not.
+fn greet(source: &Source, answer: HandshakeAnswer) -> Response {
+    if let Some(url) = &answer.confirm {
+        tracing::warn!(source = %source.name, url, "open this URL once to confirm the subscription");
+    }
+    if answer.captured.is_some() {
+        tracing::warn!(source = %source.name, "the provider told its secret in a handshake: set it as this source's secret");
+    }
+    respond::handshake(answer)
 }
 
 /// Names a verified webhook and seals it.
@@ -123,7 +145,7 @@ fn admit<'a, B: Body>(
     request: &Request<B>,
     start: Instant,
 ) -> Result<(Permit<'a>, Permit<'a>), Outcome> {
-    if request.method() != Method::POST {
+    if request.method() != Method::POST && !source.scheme.greets_by(request.method()) {
         return Err(Outcome::BadMethod);
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());

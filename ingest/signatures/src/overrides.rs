@@ -36,8 +36,8 @@ const SETTINGS: [(&str, &[&str], Option<Setting>); 12] = [
 pub(crate) fn lay_over(scheme: &Scheme, settings: &Table) -> Result<Table, SchemeError> {
     let refuse =
         |key: &str, mend: String| SchemeError::NotOpen { scheme: scheme.name.clone(), key: key.to_owned(), mend };
-    let grammar: Grammar = scheme.table.clone().try_into().map_err(Box::new)?;
-    let mut table = scheme.table.clone();
+    let grammar: Grammar = scheme.table.0.clone().try_into().map_err(Box::new)?;
+    let mut table = scheme.table.0.clone();
     for (name, value) in settings {
         let Some((_, path, needs)) = SETTINGS.iter().find(|(known, _, _)| known == name) else {
             let known: Vec<&str> = SETTINGS.iter().map(|(known, _, _)| *known).collect();

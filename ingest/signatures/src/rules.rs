@@ -45,12 +45,7 @@ pub(crate) fn check(facts: &Facts<'_>) -> Result<(), Rejection> {
         return Ok(());
     }
     let body = Body::new(facts.head, facts.body, scheme.payload.as_deref())?;
-    if let Some(key_url) = &scheme.key_url {
-        let named = facts.texts(&body, &key_url.from)?.pop().ok_or(Rejection::Missing)?;
-        if !is_pinned(&named, &key_url.hosts) {
-            return Err(Rejection::Condition);
-        }
-    }
+    facts.key_url(&body)?;
     for condition in &scheme.require {
         let texts = facts.texts(&body, &condition.from)?;
         if texts.is_empty() {
@@ -61,6 +56,18 @@ pub(crate) fn check(facts: &Facts<'_>) -> Result<(), Rejection> {
         }
     }
     scheme.bind.iter().try_for_each(|bind| facts.is_bound(&body, bind))
+}
+
+impl Scheme {
+    /// Where a request says that the certificate of its signature lies, for a scheme whose file names the hosts: https, one
+    /// of the hosts, no user, no port. Whoever fetches it must follow no redirect; the keys are then made of what is there.
+    ///
+    /// # Errors
+    /// [`Rejection`] when the request names none, or one elsewhere.
+    pub fn key_url(&self, head: Head<'_>, body: &[u8]) -> Result<Option<String>, Rejection> {
+        let parsed = Body::new(head, body, self.payload.as_deref())?;
+        Facts { scheme: self, head, body, token: None, key: None }.key_url(&parsed)
+    }
 }
 
 /// Whether all of a handshake's conditions hold.
@@ -86,6 +93,13 @@ pub(crate) fn all_hold(
 }
 
 impl Facts<'_> {
+    /// The URL at which the request says its certificate lies, if it is on a pinned host.
+    fn key_url(&self, body: &Body<'_>) -> Result<Option<String>, Rejection> {
+        let Some(key_url) = &self.scheme.key_url else { return Ok(None) };
+        let named = self.texts(body, &key_url.from)?.pop().ok_or(Rejection::Missing)?;
+        if is_pinned(&named, &key_url.hosts) { Ok(Some(named)) } else { Err(Rejection::Condition) }
+    }
+
     /// The texts at a place: several where a pointer means every element.
     pub(crate) fn texts(&self, body: &Body<'_>, place: &Place) -> Result<Vec<String>, Rejection> {
         let one = |text: Option<&str>| text.map(str::to_owned).into_iter().collect();

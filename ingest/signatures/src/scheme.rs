@@ -1,6 +1,7 @@
 //! The declarative scheme: everything the edge must know about a provider, checked for contradictions when it is read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use http::{HeaderName, StatusCode};
 
@@ -56,7 +57,17 @@ pub struct Scheme {
     /// The file says itself that not the whole body is proven.
     pub(crate) is_body_unsigned: bool,
     /// The TOML it was read from: what overrides are laid over.
-    pub(crate) table: toml::Table,
+    pub(crate) table: Origin,
+}
+
+/// The TOML of a scheme. A source's parameters are in it, which may be tokens, so it is not printed.
+#[derive(Clone)]
+pub(crate) struct Origin(pub(crate) toml::Table);
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Origin(…)")
+    }
 }
 
 /// Where a provider's facts come from.

@@ -153,3 +153,25 @@ async fn a_body_that_names_the_event_twice_is_refused() {
     let answer = exchange(&server, &signed("stripe", "stripe", "evt_1", body)).await;
     assert_eq!((answer.status, server.outcome("ambiguous"), server.stored()), (422, 1, 0));
 }
+
+const GREETED: &str = r#"
+[sources.acme]
+provider = "hmac"
+secrets = [$SECRET]
+
+[sources.slack]
+provider = "slack"
+secrets = [$SECRET]
+"#;
+
+#[tokio::test]
+async fn a_method_without_a_handshake_is_refused_and_a_signed_challenge_is_answered() {
+    let server = start(GREETED).await;
+    let get = exchange(&server, b"GET /in/acme?hub.challenge=1 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
+    let challenge = signed("slack", "slack", "1", br#"{"type":"url_verification","challenge":"abc"}"#);
+    let answer = exchange(&server, &challenge).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"challenge":"abc"}"#));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!((server.stored(), server.outcome("handshake")), (0, 1));
+}

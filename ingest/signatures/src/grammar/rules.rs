@@ -4,7 +4,9 @@ use super::contradiction;
 use crate::auth::{Auth, SecretEncoding, SignatureFrom};
 use crate::bind::{Bound, Condition, Expected, When};
 use crate::handshake::Reaction;
+use crate::locator::Locator;
 use crate::place::Place;
+use crate::scan::MAX_POINTERS;
 use crate::scheme::{Scheme, SchemeError};
 use crate::template::{Repeats, Source, Template};
 
@@ -117,29 +119,43 @@ fn conditions(scheme: &Scheme) -> impl Iterator<Item = &Condition> {
     scheme.require.iter().chain(scheme.handshakes.iter().flat_map(|handshake| &handshake.when))
 }
 
-/// Items, claims and token headers are only where there is a list or a token.
+/// Claims and token headers are only where there is a token, items only where signed bytes are put together.
 fn check_places(scheme: &Scheme) -> Result<(), SchemeError> {
-    let has_items = scheme.auth.signed().is_some_and(|signed| signed.signature.list.is_some());
     let has_claims = matches!(scheme.auth, Auth::Jwt(_));
     let has_jose = has_claims || matches!(scheme.auth, Auth::Jws(_));
-    let check = |key: &'static str, place: &Place| match place {
-        Place::Item(_) if !has_items => Err(contradiction(key, "an item needs a `signature.list`")),
+    let check = |key: &'static str, place: &Place, is_name: bool| match place {
+        Place::Item(_) => Err(contradiction(key, "an item can be named in `signed`, `time` and `headers_listed` only")),
         Place::Claim(_) if !has_claims => Err(contradiction(key, "a claim needs auth = \"jwt\"")),
+        Place::Jose(_) if is_name => Err(contradiction(key, "a token's header names no event, use a claim")),
         Place::Jose(_) if !has_jose => Err(contradiction(key, "a token's header needs auth = \"jwt\" or \"jws\"")),
         _ => Ok(()),
     };
     for condition in &scheme.require {
-        check("require.from", &condition.from)?;
+        check("require.from", &condition.from, false)?;
         let has_name = scheme.auth.secret().is_some_and(|secret| secret.name.is_some());
         if condition.is == Expected::KeyName && !has_name {
             return Err(contradiction("require.key_name", "keys have a name only with secret = { name = \":\" }"));
         }
     }
-    for (key, locator) in [("id", &scheme.id), ("type", &scheme.kind), ("key", &scheme.key)] {
+    let locators = [("id", &scheme.id), ("type", &scheme.kind), ("key", &scheme.key)];
+    for (key, locator) in locators {
         for place in locator.iter().flat_map(|locator| locator.places()) {
-            check(key, place)?;
+            check(key, place, true)?;
         }
     }
+    let named = locators.iter().flat_map(|(_, locator)| locator.iter()).flat_map(Locator::places);
+    let signed = scheme.auth.signed().map_or(0, |signed| signed.templates.iter().flat_map(Template::parts).count());
+    // One scan looks for so many at once; a signature and a time have two more.
+    if named.count() > MAX_POINTERS || signed > MAX_POINTERS - 2 {
+        return Err(contradiction(
+            "id",
+            format!("id, type and key name at most {MAX_POINTERS} places, `signed` fewer"),
+        ));
+    }
+    check_handshakes(scheme)
+}
+
+fn check_handshakes(scheme: &Scheme) -> Result<(), SchemeError> {
     for handshake in &scheme.handshakes {
         let taken = match &handshake.reaction {
             Reaction::Fixed { capture, .. } => capture.as_ref(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AuthKind, Grammar, Origin, TimeTable, contradiction, missing};
+use super::{AuthKind, Grammar, TimeTable, Whence, contradiction, missing};
 use crate::algorithm::{self, Algorithm};
 use crate::auth::{
     Auth, Jwt, List, SecretEncoding, SecretForm, Signature, SignatureFrom, Signed, SignedKind, Time, TimeFrom,
@@ -138,18 +138,18 @@ impl Grammar {
             check_list(list)?;
         }
         let from = match table.from {
-            Origin::Place(Place::Item(_) | Place::Claim(_) | Place::Jose(_)) | Origin::Position(_) => {
+            Whence::Place(Place::Item(_) | Place::Claim(_) | Place::Jose(_)) | Whence::Position(_) => {
                 return Err(contradiction(
                     "signature.from",
                     "a signature is in a header, the query, a form or the payload",
                 ));
             }
-            Origin::Place(place) => SignatureFrom::Place(place),
-            Origin::Headers(names) if names.is_empty() => {
+            Whence::Place(place) => SignatureFrom::Place(place),
+            Whence::Headers(names) if names.is_empty() => {
                 return Err(contradiction("signature.from", "name at least one header"));
             }
-            Origin::Headers(names) => SignatureFrom::Headers(names),
-            Origin::Body => {
+            Whence::Headers(names) => SignatureFrom::Headers(names),
+            Whence::Body => {
                 return Err(contradiction("signature.from", "only a token (auth = \"jwt\") is a whole body"));
             }
         };
@@ -263,10 +263,10 @@ impl Grammar {
         refuse(table.encoding.as_ref(), "signature.encoding", "jwt")?;
         refuse(table.list.as_ref(), "signature.list", "jwt")?;
         let from = match table.from {
-            Origin::Place(place @ (Place::Header(_) | Place::Query(_) | Place::Form(_) | Place::Json(_))) => {
+            Whence::Place(place @ (Place::Header(_) | Place::Query(_) | Place::Form(_) | Place::Json(_))) => {
                 SignatureFrom::Place(place)
             }
-            Origin::Body => SignatureFrom::Body,
+            Whence::Body => SignatureFrom::Body,
             _ => {
                 return Err(contradiction(
                     "signature.from",
@@ -302,7 +302,7 @@ impl Grammar {
         refuse(table.encoding.as_ref(), "signature.encoding", "token")?;
         refuse(table.list.as_ref(), "signature.list", "token")?;
         match table.from {
-            Origin::Place(from @ (Place::Header(_) | Place::Query(_) | Place::Form(_) | Place::Json(_))) => {
+            Whence::Place(from @ (Place::Header(_) | Place::Query(_) | Place::Form(_) | Place::Json(_))) => {
                 Ok(TokenAuth { from, prefix: table.prefix })
             }
             _ => Err(contradiction("signature.from", "a token is in a header, the query, a form or the payload")),
@@ -356,6 +356,12 @@ fn check_list(list: &List) -> Result<(), SchemeError> {
     if list.accepts_any() && list.labels.len() > 1 {
         return Err(contradiction("signature.list.labels", "[\"*\"] accepts every label already"));
     }
+    if list.groups.is_some() && list.pair.is_none() {
+        return Err(contradiction(
+            "signature.list.groups",
+            "only items with labels can be told apart in groups, add `pair`",
+        ));
+    }
     if list.groups.as_ref().is_some_and(|groups| groups.is_empty() || *groups == list.separator) {
         return Err(contradiction("signature.list.groups", "it must differ from `separator`"));
     }
@@ -369,10 +375,10 @@ fn into_time(table: TimeTable) -> Result<Time, SchemeError> {
         }
     }
     let from = match table.from {
-        Origin::Place(place) => TimeFrom::Place(place),
-        Origin::Headers(names) => TimeFrom::Headers(names),
-        Origin::Position(position) => TimeFrom::Position(position),
-        Origin::Body => return Err(contradiction("time.from", "a time is at a place, not the whole body")),
+        Whence::Place(place) => TimeFrom::Place(place),
+        Whence::Headers(names) => TimeFrom::Headers(names),
+        Whence::Position(position) => TimeFrom::Position(position),
+        Whence::Body => return Err(contradiction("time.from", "a time is at a place, not the whole body")),
     };
     let window = Window {
         past: Duration::from_secs(u64::from(table.past_s)),

@@ -2,6 +2,9 @@
 
 mod outside;
 mod accept_rules;
+mod traps;
+mod urls;
+mod tokens;
 mod schemes;
 mod streaming;
 mod naming;

@@ -59,6 +59,14 @@ pub(crate) fn header_map<V: AsRef<[u8]>>(headers: &[(&str, V)]) -> HeaderMap {
     map
 }
 
+/// A scheme of these keys.
+pub(crate) fn made(keys: &str) -> Scheme {
+    let start = "name = \"acme\"\ntitle = \"Acme\"\nsource = \"https://acme.example\"\nconfidence = \"documented\"\n";
+    let keys: Vec<&str> = keys.lines().map(str::trim_start).collect();
+    let text = format!("{start}{}", keys.join("\n"));
+    Scheme::from_toml(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
 /// A `POST` with these headers.
 pub(crate) fn head(headers: &HeaderMap) -> Head<'_> {
     Head { method: "POST", path_and_query: "/in/x", headers }
