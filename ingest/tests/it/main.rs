@@ -16,3 +16,7 @@ mod spool;
 mod model;
 mod drain;
 mod config;
+mod live;
+mod reload;
+mod rotation;
+mod duplicates;
