@@ -93,6 +93,12 @@ impl Rate {
         Self { per_second, bucket: Mutex::new(Bucket { tokens: per_second, filled: None }) }
     }
 
+    /// Whether another has the same pace.
+    #[must_use]
+    pub fn is_as_fast(&self, other: &Self) -> bool {
+        self.per_second.to_bits() == other.per_second.to_bits()
+    }
+
     /// Takes one, if one is left at this moment.
     #[must_use]
     pub fn take(&self, now: Instant) -> bool {

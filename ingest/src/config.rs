@@ -8,10 +8,10 @@ use hooklog_kafka::{Compression, Property};
 use hooklog_process::config::{ConfigError, Layers};
 use hooklog_process::logging::Format;
 use hooklog_process::quantity::{ByteSize, Span};
-use hooklog_process::secret::SecretRef;
 use hooklog_signatures::WhenLogAway;
 use serde::{Deserialize, Serialize};
 
+pub use crate::secret::SecretConfig;
 use crate::spool::Settings;
 use crate::spool::usage;
 
@@ -120,6 +120,8 @@ pub struct Limits {
     pub header_count: usize,
     /// The longest request target.
     pub uri: ByteSize,
+    /// Ids of stored events that are remembered for sources with `duplicates`.
+    pub duplicate_ids: usize,
 }
 
 /// What is too long.
@@ -145,12 +147,12 @@ pub struct Timeouts {
 }
 
 /// One source: who may send to `/in/<name>`, how that is proven, and where the events go.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// The provider's scheme by name: `github`, `stripe`, `hmac`, …
     pub provider: String,
-    /// The secrets that verify, all of them live: two while one replaces the other.
+    /// The secrets that verify, all of them live at once: two while one replaces the other.
     #[serde(default)]
     pub secrets: Vec<SecretConfig>,
     /// The topic; `hooks.<source>` if not given.
@@ -167,19 +169,11 @@ pub struct SourceConfig {
     pub media_types: Vec<String>,
     /// What to do when the log is away; the provider's default if not given.
     pub when_log_away: Option<WhenLogAway>,
+    /// How long a copy of a stored event is answered without storing it again; not at all if not given.
+    pub duplicates: Option<Span>,
     /// What differs from the provider's scheme, in its grammar: header, prefix, id, type, key, reply, …
     #[serde(default)]
     pub scheme: toml::Table,
-}
-
-/// One secret and the name it is known by in logs and metrics.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-pub struct SecretConfig {
-    /// Its name: a date, a version. Not secret.
-    pub id: String,
-    /// Where it is.
-    #[serde(flatten)]
-    pub at: SecretRef,
 }
 
 impl Spool {

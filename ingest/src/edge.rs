@@ -1,6 +1,5 @@
 //! The edge as one thing: what every request shares, how outcomes are counted and told, how it is started and drained.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,17 +9,19 @@ use hooklog_process::clock::Clock;
 use hooklog_process::metrics::{Histogram, MetricsError, Registry};
 use hooklog_process::random::Random;
 use hooklog_process::shutdown::Shutdown;
-use hooklog_schemas::{Frame, SourceName};
+use hooklog_schemas::Frame;
 
 use crate::admit::Room;
 use crate::body::Pace;
 use crate::config::{Config, Limits};
 use crate::drain::Drain;
+use crate::duplicates::Duplicates;
 use crate::durable::{self, Durable, Spooling, Store};
 use crate::lanes::Lanes;
-use crate::metrics::{Metrics, Stored};
+use crate::metrics::Metrics;
 use crate::outcome::Outcome;
 use crate::respond::{self, Patience};
+use crate::roster::Roster;
 use crate::source::{Source, Sources};
 use crate::spool::Opened;
 use crate::spool::metrics::SpoolMetrics;
@@ -47,7 +48,8 @@ pub struct Parts {
 
 /// What every request shares.
 pub struct Edge {
-    pub(crate) sources: Sources,
+    pub(crate) sources: Roster,
+    pub(crate) duplicates: Duplicates,
     pub(crate) limits: Limits,
     pub(crate) pace: Pace,
     pub(crate) requests: Room,
@@ -58,7 +60,6 @@ pub struct Edge {
     pub(crate) random: Random,
     pub(crate) shutdown: Shutdown,
     pub(crate) metrics: Metrics,
-    stored: HashMap<SourceName, Stored>,
     patience: Patience,
     told: Sampler,
 }
@@ -81,10 +82,6 @@ impl Edge {
     /// [`EdgeError`]
     pub fn new(config: &Config, mut parts: Parts) -> Result<Arc<Self>, EdgeError> {
         let metrics = Metrics::register(&parts.registry)?;
-        let open = parts.sources.iter().filter(|source| source.is_open()).count();
-        metrics.open_sources.with_label_values::<&str>(&[]).set(i64::try_from(open).unwrap_or(i64::MAX));
-        let stored =
-            parts.sources.iter().map(|source| (source.name.clone(), metrics.stored(source.name.as_str()))).collect();
         let pace = Pace {
             max_bytes: config.limits.max_body.as_usize(),
             longest: config.timeouts.body.0,
@@ -94,7 +91,8 @@ impl Edge {
         let seconds = metrics.append_seconds.with_label_values::<&str>(&[]);
         let store = store(config, &mut parts, seconds)?;
         Ok(Arc::new(Self {
-            sources: parts.sources,
+            sources: Roster::new(parts.sources, metrics.clone(), parts.clock.clone()),
+            duplicates: Duplicates::within(config.limits.duplicate_ids, &metrics),
             limits: config.limits.clone(),
             pace,
             requests: Room::of(config.limits.requests),
@@ -105,15 +103,14 @@ impl Edge {
             random: parts.random,
             shutdown: parts.shutdown,
             metrics,
-            stored,
             patience: Patience { seconds: config.timeouts.retry_after.0.as_secs().max(1) },
             told: Sampler::default(),
         }))
     }
 
-    /// The sources it serves.
+    /// The sources it serves, as they are now.
     #[must_use]
-    pub fn sources(&self) -> &Sources {
+    pub const fn sources(&self) -> &Roster {
         &self.sources
     }
 
@@ -150,7 +147,7 @@ impl Edge {
             return self.note(Some(source), start, Outcome::Spooled);
         }
         let now = self.clock.monotonic();
-        if let Some(stored) = self.stored.get(&source.name) {
+        if let Some(stored) = source.series() {
             stored.count(now.saturating_duration_since(start).as_secs_f64(), length);
         }
         self.log(source.name.as_str(), now, Outcome::Appended);

@@ -1,17 +1,21 @@
 //! The edge: takes webhooks from providers and answers 2xx only for what is stored.
 //!
 //! A request's way through this crate: [`listen`] accepts its connection (its [`socket`] keeps the [`deadline`]s), [`receive`] takes it
-//! through its steps — [`source`] it belongs to, [`admit`] it within the limits, read its [`body`] while it is hashed and verified, [`identify`] the event,
-//! [`seal`] the record, make it [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
+//! through its steps — [`source`] it belongs to (of those on the [`roster`], with its [`secret`]s), [`admit`] it within the limits, read
+//! its [`body`] while it is hashed and verified, [`identify`] the event, look for it among [`duplicates`], [`seal`] the record, make it
+//! [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
 //! While the log is away, a record waits in the [`spool`]: the [`fence`] of its [`lane`] ([`lanes`] finds it) sends all that follows after it,
-//! and the [`drain`] empties it in order. [`config`] says how, [`edge`] puts it together, [`run`] gives it a process, [`metrics`] counts.
+//! and the [`drain`] empties it in order. [`config`] says how, and says it anew on a [`reload`]; [`edge`] puts it
+//! together, [`run`] gives it a process, [`metrics`] counts.
 //!
 //! Nothing here reads the log: the edge does not know who consumes it. Nothing is parsed before its signature held, nothing
 //! unverified is stored, and no 2xx is sent for anything but what the brokers acknowledged or this
 //! machine's disk has.
 
 pub mod config;
+pub mod secret;
 pub mod source;
+pub mod roster;
 pub mod listen;
 pub mod phase;
 pub mod deadline;
@@ -20,6 +24,7 @@ pub mod receive;
 pub mod admit;
 pub mod body;
 pub mod identify;
+pub mod duplicates;
 pub mod seal;
 pub mod durable;
 pub mod lane;
@@ -30,5 +35,6 @@ pub mod drain;
 pub mod outcome;
 pub mod respond;
 pub mod edge;
+pub mod reload;
 pub mod run;
 pub mod metrics;

@@ -80,6 +80,54 @@ pub const OPEN_SOURCES: Def = Def {
     help: "Sources with provider \"none\": they take anything from anybody. Alert on it in production.",
 };
 
+/// Secrets that are believed now.
+pub const LIVE_SECRETS: Def = Def {
+    name: "hooklog_ingest_live_secrets",
+    kind: Kind::Gauge,
+    labels: &["source"],
+    help: "Secrets of a source that are believed now, by their not_before and not_after; a source with none refuses everything.",
+};
+
+/// Configurations that were read again.
+pub const CONFIG_RELOAD: Def = Def {
+    name: "hooklog_ingest_config_reload_total",
+    kind: Kind::Counter,
+    labels: &["result"],
+    help: "Configurations that were read while the edge served: applied, unchanged, or refused.",
+};
+
+/// Whether the configuration on disk was refused.
+pub const CONFIG_REFUSED: Def = Def {
+    name: "hooklog_ingest_config_refused",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "1 while the configuration on disk, or a secret it names, can't be used, and the last good one is.",
+};
+
+/// When the configuration in use was read.
+pub const CONFIG_LOADED: Def = Def {
+    name: "hooklog_ingest_config_loaded_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "When the configuration in use was read, in seconds since 1970.",
+};
+
+/// Ids of stored events that are remembered.
+pub const DUPLICATE_IDS: Def = Def {
+    name: "hooklog_ingest_duplicate_ids",
+    kind: Kind::Gauge,
+    labels: &["what"],
+    help: "Ids of stored events that are remembered for sources with `duplicates`: held, and the limit.",
+};
+
+/// Ids that were forgotten too early.
+pub const DUPLICATE_IDS_DROPPED: Def = Def {
+    name: "hooklog_ingest_duplicate_ids_dropped_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Ids that were forgotten within their source's window, since more were stored than are remembered.",
+};
+
 /// Everything the edge counts.
 pub const CATALOGUE: &[Def] = &{
     let [held, limit, oldest, failed, refused, drained, aside, damaged, commit, written] = spool::metrics::CATALOGUE;
@@ -93,6 +141,12 @@ pub const CATALOGUE: &[Def] = &{
         LIMIT,
         CLOSED,
         OPEN_SOURCES,
+        LIVE_SECRETS,
+        CONFIG_RELOAD,
+        CONFIG_REFUSED,
+        CONFIG_LOADED,
+        DUPLICATE_IDS,
+        DUPLICATE_IDS_DROPPED,
         held,
         limit,
         oldest,
@@ -107,6 +161,7 @@ pub const CATALOGUE: &[Def] = &{
 };
 
 /// What is counted for every webhook of a source that is stored, found once: to look a series up takes locks that all threads share.
+#[derive(Clone)]
 pub struct Stored {
     appended: IntCounter,
     seconds: Histogram,
@@ -143,6 +198,18 @@ pub struct Metrics {
     pub closed: IntCounterVec,
     /// See [`OPEN_SOURCES`].
     pub open_sources: IntGaugeVec,
+    /// See [`LIVE_SECRETS`].
+    pub live_secrets: IntGaugeVec,
+    /// See [`CONFIG_RELOAD`].
+    pub config_reload: IntCounterVec,
+    /// See [`CONFIG_REFUSED`].
+    pub config_refused: IntGaugeVec,
+    /// See [`CONFIG_LOADED`].
+    pub config_loaded: IntGaugeVec,
+    /// See [`DUPLICATE_IDS`].
+    pub duplicate_ids: IntGaugeVec,
+    /// See [`DUPLICATE_IDS_DROPPED`].
+    pub duplicate_ids_dropped: IntCounterVec,
 }
 
 impl Metrics {
@@ -171,6 +238,12 @@ impl Metrics {
             limit: gauge(registry, &LIMIT)?,
             closed: counter(registry, &CLOSED)?,
             open_sources: gauge(registry, &OPEN_SOURCES)?,
+            live_secrets: gauge(registry, &LIVE_SECRETS)?,
+            config_reload: counter(registry, &CONFIG_RELOAD)?,
+            config_refused: gauge(registry, &CONFIG_REFUSED)?,
+            config_loaded: gauge(registry, &CONFIG_LOADED)?,
+            duplicate_ids: gauge(registry, &DUPLICATE_IDS)?,
+            duplicate_ids_dropped: counter(registry, &DUPLICATE_IDS_DROPPED)?,
         })
     }
 }

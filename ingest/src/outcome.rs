@@ -11,6 +11,8 @@ pub enum Outcome {
     Appended,
     /// The record is on this machine's disk, on its way to the log.
     Spooled,
+    /// The event was stored before, and its source has copies answered without storing them again.
+    Duplicate,
     /// A provider's handshake was answered.
     Handshake,
     /// The request is not HTTP.
@@ -69,6 +71,7 @@ impl Outcome {
         match self {
             Self::Appended => "appended",
             Self::Spooled => "spooled",
+            Self::Duplicate => "duplicate",
             Self::Handshake => "handshake",
             Self::NotHttp => "not_http",
             Self::Unverified(_) => "unverified",
@@ -105,7 +108,7 @@ impl Outcome {
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::Appended | Self::Handshake => StatusCode::OK,
+            Self::Appended | Self::Duplicate | Self::Handshake => StatusCode::OK,
             Self::Spooled => StatusCode::ACCEPTED,
             Self::NotHttp | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
@@ -138,7 +141,7 @@ impl Outcome {
     #[must_use]
     pub const fn level(self) -> Level {
         match self {
-            Self::Appended => Level::DEBUG,
+            Self::Appended | Self::Duplicate => Level::DEBUG,
             Self::Handshake | Self::Spooled => Level::INFO,
             Self::Unverified(_) | Self::Ambiguous | Self::RateLimited | Self::AddressRefused => Level::WARN,
             Self::Overloaded | Self::LogAway | Self::SpoolFull | Self::SpoolFailed | Self::LogRefused => Level::ERROR,
@@ -161,6 +164,7 @@ impl Outcome {
         match self {
             Self::Appended => "stored",
             Self::Spooled => "stored, on its way to the log",
+            Self::Duplicate => "stored before",
             Self::Handshake => "handshake answered",
             Self::NotHttp => "the request is not HTTP/1.1",
             Self::Unverified(_) => "the request could not be verified",
@@ -191,6 +195,7 @@ impl Outcome {
         match self {
             Self::Appended
             | Self::Spooled
+            | Self::Duplicate
             | Self::Handshake
             | Self::Ambiguous
             | Self::LogAway
@@ -204,7 +209,7 @@ impl Outcome {
     /// One of each, for tables.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::Appended, Self::Spooled, Self::Handshake, Self::NotHttp];
+        let mut all = vec![Self::Appended, Self::Spooled, Self::Duplicate, Self::Handshake, Self::NotHttp];
         all.extend(Rejection::ALL.iter().copied().map(Self::Unverified));
         all.extend([
             Self::AddressRefused,

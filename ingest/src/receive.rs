@@ -7,12 +7,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use hooklog_process::failpoint;
 use hooklog_schemas::Timestamp;
-use hooklog_signatures::{HandshakeAnswer, Head, UnixMillis, answer, may_be_unsigned};
+use hooklog_signatures::{HandshakeAnswer, Head, Rejection, UnixMillis, answer, may_be_unsigned};
 use http::{HeaderMap, Method, Request, header};
 use http_body::Body;
 
 use crate::admit::Permit;
 use crate::body::{self, Clocked, Pace, Read};
+use crate::duplicates::First;
 use crate::durable::{Durable, Entry};
 use crate::edge::Edge;
 use crate::identify::identify;
@@ -45,17 +46,23 @@ where
 {
     let start = edge.clock.monotonic();
     let source = request.uri().path().strip_prefix("/in/").and_then(|name| edge.sources.find(name));
+    // Whatever becomes of the sources meanwhile, the request ends with the one that it began with.
     let Some(source) = source else {
         return edge.end(None, start, Outcome::UnknownSource);
     };
+    let source = source.as_ref();
     let response = match take(edge, source, client, request, start).await {
         Ok(Done::Stored { durable, length }) => {
             edge.note_stored(source, start, length, &durable);
-            respond::stored(&durable, &source.scheme.reply)
+            respond::stored(&durable, source)
         }
         Ok(Done::Handshake(response)) => {
             edge.note(Some(source), start, Outcome::Handshake);
             response
+        }
+        Err(Outcome::Duplicate) => {
+            edge.note(Some(source), start, Outcome::Duplicate);
+            respond::duplicate(&source.scheme.reply)
         }
         Err(outcome) => edge.end(Some(source), start, outcome),
     };
@@ -98,10 +105,11 @@ where
         return Err(Outcome::BadMethod);
     }
     let length = read.bytes.len();
-    let sealed = make(edge, source, head, &read, proof.key_id.as_deref())?;
+    let (sealed, first) = make(edge, source, head, &read, proof.key_id.as_deref())?;
     // Headers and body lie in the connection's buffer: once they are gone, it reads on without a new one.
     drop((parts, read));
     let durable = store(edge, source, sealed, client.phase).await?;
+    edge.duplicates.remember(first);
     Ok(Done::Stored { durable, length })
 }
 
@@ -116,15 +124,22 @@ fn greet(source: &Source, answer: HandshakeAnswer) -> Response {
     respond::handshake(answer)
 }
 
-/// Names a verified webhook and seals it.
-fn make(edge: &Edge, source: &Source, head: Head<'_>, read: &Read, key_id: Option<&str>) -> Result<Sealed, Outcome> {
+/// Names a verified webhook, and seals it unless it was stored before.
+fn make(
+    edge: &Edge,
+    source: &Source,
+    head: Head<'_>,
+    read: &Read,
+    key_id: Option<&str>,
+) -> Result<(Sealed, Option<First>), Outcome> {
     let event = identify(&source.scheme, head, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
     let received_at = Timestamp(edge.clock.now_ms());
+    let first = edge.duplicates.look(source, &event.id, received_at)?;
     let headers = head.headers;
     let verified = Verified { headers, body: &read.bytes, body_sha256: read.sha256, key_id, received_at };
     let sealed = seal(&verified, source, event, trace(headers, &edge.random), edge.frame);
     failpoint::hit("edge.sealed");
-    Ok(sealed)
+    Ok((sealed, first))
 }
 
 /// Stores a sealed record. A request that can only wait for the log holds nothing of it meanwhile: the log's client has its copy.
@@ -169,6 +184,9 @@ fn admit<'a, B: Body>(
     let announced = announced.ok_or(Outcome::BodyTooLarge)?;
     if client.phase.is_draining() {
         return Err(Outcome::Draining);
+    }
+    if source.is_locked() {
+        return Err(Outcome::Unverified(Rejection::Mismatch));
     }
     if let Some(rate) = &source.rate
         && !rate.take(start)

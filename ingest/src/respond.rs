@@ -8,11 +8,12 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::durable::Durable;
 use crate::outcome::{Connection, Outcome};
+use crate::source::Source;
 
 /// Where the record lies: `topic/partition/offset`.
 pub const POSITION: HeaderName = HeaderName::from_static("hooklog-position");
 
-/// What the 2xx stands on: `log` or `spool`.
+/// What the 2xx stands on: `log`, `spool`, or `duplicate` for a copy of what was stored before.
 pub const DURABILITY: HeaderName = HeaderName::from_static("hooklog-durability");
 
 /// How long callers are told to wait.
@@ -24,7 +25,29 @@ pub struct Patience {
 
 /// The answer for a stored record, as the provider wants to hear it.
 #[must_use]
-pub fn stored(durable: &Durable, reply: &Reply) -> Response {
+pub fn stored(durable: &Durable, source: &Source) -> Response {
+    let mut response = reply(&source.scheme.reply);
+    match durable {
+        Durable::Log(position) => {
+            if let Ok(value) = HeaderValue::try_from(position.to_string()) {
+                response.headers_mut().insert(POSITION, value);
+            }
+        }
+        Durable::Spool => *response.status_mut() = source.spooled,
+    }
+    response.headers_mut().insert(DURABILITY, HeaderValue::from_static(durable.label()));
+    response
+}
+
+/// The answer for a copy of what was stored before: what the first was told, but where it lies.
+#[must_use]
+pub fn duplicate(told: &Reply) -> Response {
+    let mut response = reply(told);
+    response.headers_mut().insert(DURABILITY, HeaderValue::from_static("duplicate"));
+    response
+}
+
+fn reply(reply: &Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body.clone()));
     *response.status_mut() = reply.status;
     if !reply.body.is_empty()
@@ -32,17 +55,6 @@ pub fn stored(durable: &Durable, reply: &Reply) -> Response {
     {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
-    match durable {
-        Durable::Log(position) => {
-            if let Ok(value) = HeaderValue::try_from(position.to_string()) {
-                response.headers_mut().insert(POSITION, value);
-            }
-        }
-        // A provider that wants another success than 200 gets it, wherever the record is.
-        Durable::Spool if reply.status == StatusCode::OK => *response.status_mut() = StatusCode::ACCEPTED,
-        Durable::Spool => {}
-    }
-    response.headers_mut().insert(DURABILITY, HeaderValue::from_static(durable.label()));
     response
 }
 

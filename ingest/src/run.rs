@@ -12,11 +12,13 @@ use hooklog_process::clock::Clock;
 use hooklog_process::config::ConfigError;
 use hooklog_process::exit::Exit;
 use hooklog_process::failpoint::{FailpointError, arm_from_environment};
+use hooklog_process::hangup::Hangup;
 use hooklog_process::health::Health;
 use hooklog_process::logging::{self, LoggingError};
 use hooklog_process::metrics::{MetricsError, Registry};
 use hooklog_process::random::Random;
 use hooklog_process::ready_file;
+use hooklog_process::shown::Shown;
 use hooklog_process::shutdown::Shutdown;
 use hooklog_schemas::{Frame, TopicName};
 use tokio::net::TcpListener;
@@ -24,6 +26,7 @@ use tokio::net::TcpListener;
 use crate::config::Config;
 use crate::edge::{Edge, EdgeError, Parts};
 use crate::listen::serve;
+use crate::reload::{LOOK, Means, Origin, Prepare, Reloader};
 use crate::source::{SourceError, Sources};
 use crate::spool::{Opened, SpoolError};
 
@@ -133,7 +136,7 @@ pub fn check(files: &Files) -> Result<(), RunError> {
 /// [`RunError`], before anything is bound where the configuration is to blame.
 pub fn run(files: &Files) -> Result<(), RunError> {
     let config = Config::load(files.config.as_deref())?;
-    logging::begin(config.log.format, &config.log.filter)?;
+    let filter = logging::begin(config.log.format, &config.log.filter)?;
     arm_from_environment()?;
     if config.sources.is_empty() {
         return Err(RunError::NoSource);
@@ -144,7 +147,9 @@ pub fn run(files: &Files) -> Result<(), RunError> {
     runtime.enable_all().build()?.block_on(async {
         let shutdown = Shutdown::from_signals()?;
         let outside = Outside { clock: Clock::system(), random: Random::os(), registry: Registry::new(), shutdown };
-        let running = start(config, &outside).await?;
+        let hangup = Hangup::from_signals()?;
+        let origin = Origin { file: files.config.clone(), hangup, filter: Some(filter), every: LOOK };
+        let running = start_from(Some(origin), config, &outside).await?;
         if let Some(path) = &files.ready {
             ready_file::write(path, &running.addresses())?;
         }
@@ -179,11 +184,19 @@ pub struct Running {
     served: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
-/// Binds and serves in this process: the binary's way, and that of `hooklog dev`.
+/// Binds and serves in this process by a configuration that stays as it is: the way of `hooklog dev`.
 ///
 /// # Errors
 /// [`RunError`]
 pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunError> {
+    start_from(None, config, outside).await
+}
+
+/// Binds and serves in this process: the binary's way. What changes where the configuration came from is taken over.
+///
+/// # Errors
+/// [`RunError`]
+pub async fn start_from(origin: Option<Origin>, config: Config, outside: &Outside) -> Result<Running, RunError> {
     let health = Health::new(outside.clock.clone());
     let serving = health.register("edge");
     let connection = Connection::new(&config.kafka.bootstrap, "hooklog-ingest", &config.kafka.properties)?;
@@ -200,20 +213,17 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
     let writer = Arc::new(Writer::start(&connection, &settings, &log_metrics)?);
     let topics: Vec<TopicName> = sources.iter().map(|source| source.topic.clone()).collect();
     let (learning, settings) = (Arc::clone(&writer), config.spool.settings());
+    let frame = frame(&config.kafka.registry, &topics).await?;
     let spool = tokio::task::spawn_blocking(move || -> Result<Option<Opened>, SpoolError> {
         let opened = settings.map(|settings| Opened::in_folder(&settings)).transpose()?;
-        if !learning.learn(&topics, LEARN_DEADLINE) {
-            tracing::warn!(
-                "the brokers have not told how many partitions the topics have; each topic's records share one lane until they do"
-            );
-        }
+        learn(&learning, &topics);
         Ok(opened)
     });
     let spool = spool.await.map_err(std::io::Error::other)??;
     let parts = Parts {
         spool,
         log: Arc::clone(&writer) as Arc<dyn hooklog_kafka::Append>,
-        frame: frame(&config.kafka.registry, &sources).await?,
+        frame,
         sources,
         clock: outside.clock.clone(),
         random: outside.random.clone(),
@@ -224,8 +234,11 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
     let serving_edge = Arc::clone(&edge);
     let (listener, ingest) = bind("listen", config.listen).await?;
     let (admin_listener, admin) = bind("admin", config.admin).await?;
-    let shown = serde_json::to_value(&config).unwrap_or_default();
-    let admin_parts = Admin { registry: outside.registry.clone(), health, config: Arc::new(shown) };
+    let shown = Shown::default();
+    let admin_parts = Admin { registry: outside.registry.clone(), health, config: shown.clone() };
+    let means = Means { origin, shown, prepare: prepare(&writer, &config.kafka.registry) };
+    let reloader = Reloader::new(Arc::clone(&edge), config.clone(), means);
+    tokio::spawn(reloader.run(outside.shutdown.clone()));
     // The admin port outlives the drain, so that it can be watched.
     let admin_end = Shutdown::new();
     tokio::spawn(serve_admin(admin_listener, admin_parts, admin_end.clone()));
@@ -251,16 +264,38 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
 
 /// How values are framed: by the registry's number where one is set, else by the schema's fingerprint. Every topic's subject is
 /// registered; a registry gives one schema one number.
-async fn frame(registry: &str, sources: &Sources) -> Result<Frame, RunError> {
+async fn frame(registry: &str, topics: &[TopicName]) -> Result<Frame, RunError> {
     if registry.is_empty() {
         return Ok(Frame::SingleObject);
     }
     let registry = SchemaRegistry::at(registry)?;
     let mut frame = Frame::SingleObject;
-    for source in sources.iter() {
-        frame = Frame::Registry(registry.register_envelope(&source.topic).await?);
+    for topic in topics {
+        frame = Frame::Registry(registry.register_envelope(topic).await?);
     }
     Ok(frame)
+}
+
+/// Asks the brokers how many partitions the topics have. Blocks.
+fn learn(writer: &Writer, topics: &[TopicName]) {
+    if !writer.learn(topics, LEARN_DEADLINE) {
+        tracing::warn!(
+            "the brokers have not told how many partitions the topics have; each topic's records share one lane until they do"
+        );
+    }
+}
+
+/// What a start does for its topics is done for those too that come later.
+fn prepare(writer: &Arc<Writer>, registry: &str) -> Prepare {
+    let (writer, registry) = (Arc::clone(writer), registry.to_owned());
+    Box::new(move |topics| {
+        let (writer, registry) = (Arc::clone(&writer), registry.clone());
+        Box::pin(async move {
+            frame(&registry, &topics).await.map_err(|error| error.to_string())?;
+            let learned = tokio::task::spawn_blocking(move || learn(&writer, &topics)).await;
+            learned.map_err(|error| error.to_string())
+        })
+    })
 }
 
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {

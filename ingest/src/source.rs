@@ -2,27 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use hooklog_process::secret::SecretError;
 use hooklog_schemas::id::NameError;
-use hooklog_schemas::{SourceName, TopicName};
+use hooklog_schemas::{SourceName, Timestamp, TopicName};
 use hooklog_signatures::{KeyError, Keys, Scheme, SchemeError, WhenLogAway, builtin, builtin_names};
+use http::StatusCode;
 
 use crate::admit::Rate;
-use crate::config::{Config, SecretConfig, SourceConfig};
+use crate::config::{Config, SourceConfig};
+use crate::duplicates;
+use crate::metrics::Stored;
+use crate::secret::{FetchError, Ring};
 
 /// The largest body any source may allow, in bytes: 25 MiB, what GitHub sends at most.
 pub const MAX_BODY_LIMIT: u64 = 25 * 1024 * 1024;
 
 /// A source, ready to verify.
+#[derive(Clone)]
 pub struct Source {
     /// The name in the path, in the topic and in the record.
     pub name: SourceName,
     /// How a sender proves itself, and where id, type and key are.
     pub scheme: Scheme,
     /// The live secrets.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
+    /// All secrets, those too that are not live yet or no longer.
+    pub ring: Arc<Ring>,
     /// Where the events go.
     pub topic: TopicName,
     /// The largest body, in bytes.
@@ -30,7 +37,14 @@ pub struct Source {
     /// What to do when the log is away.
     pub when_log_away: WhenLogAway,
     /// Requests a second, if limited.
-    pub rate: Option<Rate>,
+    pub rate: Option<Arc<Rate>>,
+    /// How long a copy of a stored event is answered without storing it again.
+    pub duplicates: Option<Duration>,
+    /// The status of the answer for a record that waits in the spool.
+    pub spooled: StatusCode,
+    /// The names of the live secrets; before anybody said what time it is, of all.
+    alive: Vec<String>,
+    series: OnceLock<Stored>,
     allow: Vec<ipnet::IpNet>,
     media_types: Vec<String>,
 }
@@ -66,19 +80,17 @@ pub enum Problem {
     #[error("{0}")]
     Scheme(#[from] SchemeError),
     /// A secret can't be fetched.
-    #[error("secret {id:?}: {cause}")]
-    Secret {
-        /// The secret's name.
-        id: String,
-        /// Why.
-        cause: SecretError,
-    },
+    #[error(transparent)]
+    Secret(#[from] FetchError),
     /// A secret can't be used.
     #[error("{0}")]
     Key(#[from] KeyError),
     /// It allows a larger body than the edge ever does.
     #[error("max_body is over {MAX_BODY_LIMIT} bytes (25MiB)")]
     BodyLimit,
+    /// A window that remembers nothing, or for too long.
+    #[error("duplicates is to be over 0 and at most 7d: leave it away to have every copy stored")]
+    Window,
     /// A rate of nothing.
     #[error("rate is 0: leave it away for no limit")]
     ZeroRate,
@@ -104,6 +116,50 @@ impl Source {
         !self.scheme.is_authenticated()
     }
 
+    /// Whether nothing at all can be believed now: a sender has to prove itself, and no secret is alive.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.alive.is_empty() && !self.is_open()
+    }
+
+    /// How many secrets are live.
+    #[must_use]
+    pub fn alive(&self) -> usize {
+        self.alive.len()
+    }
+
+    /// Whether the live secrets are those that are alive at `now`.
+    #[must_use]
+    pub fn is_as_alive(&self, now: Timestamp) -> bool {
+        self.alive == self.ring.alive(now)
+    }
+
+    /// Makes live what is alive at `now`, and nothing else.
+    pub fn revive(&mut self, now: Timestamp) {
+        self.alive = self.ring.alive(now).into_iter().map(str::to_owned).collect();
+        self.keys = Arc::new(self.ring.keys_at(&self.scheme, now));
+    }
+
+    /// Goes on with what is left of the share of an older form of this source, if its rate is the same.
+    pub fn keep_share_of(&mut self, older: &Self) {
+        if let (Some(rate), Some(old)) = (&mut self.rate, &older.rate)
+            && rate.is_as_fast(old)
+        {
+            *rate = Arc::clone(old);
+        }
+    }
+
+    /// The series of its stored webhooks, once somebody counts them.
+    #[must_use]
+    pub fn series(&self) -> Option<&Stored> {
+        self.series.get()
+    }
+
+    /// Counts its stored webhooks with these, unless it has some.
+    pub fn count_with(&self, series: impl FnOnce() -> Stored) {
+        self.series.get_or_init(series);
+    }
+
     fn build(name: &str, config: &SourceConfig, defaults: &Config) -> Result<Self, Problem> {
         let name = SourceName::parse(name)?;
         let topic = match &config.topic {
@@ -115,40 +171,48 @@ impl Source {
             known: builtin_names().collect::<Vec<_>>().join(", "),
         })?;
         let scheme = known.with_overrides(&config.scheme)?;
-        let keys = keys(&scheme, config)?;
+        let ring = Ring::fetch(&config.secrets)?;
+        let keys = ring.keys(&scheme)?;
         let max_body = config.max_body.unwrap_or(defaults.limits.max_body);
         if max_body.0 > MAX_BODY_LIMIT {
             return Err(Problem::BodyLimit);
         }
         let rate = match config.rate {
             Some(0) => return Err(Problem::ZeroRate),
-            rate => rate.map(Rate::per_second),
+            rate => rate.map(Rate::per_second).map(Arc::new),
         };
+        let duplicates = config.duplicates.map(|window| window.0);
+        if duplicates.is_some_and(|window| window.is_zero() || window > duplicates::LONGEST) {
+            return Err(Problem::Window);
+        }
         Ok(Self {
             when_log_away: config.when_log_away.unwrap_or(scheme.delivery.when_log_away),
+            spooled: spooled(&scheme, config),
             name,
             scheme,
-            keys,
+            keys: Arc::new(keys),
+            alive: config.secrets.iter().map(|secret| secret.id.clone()).collect(),
+            ring: Arc::new(ring),
             topic,
             max_body: max_body.as_usize(),
             rate,
+            duplicates,
+            series: OnceLock::new(),
             allow: config.allow.clone(),
             media_types: config.media_types.clone(),
         })
     }
 }
 
-fn keys(scheme: &Scheme, config: &SourceConfig) -> Result<Keys, Problem> {
-    let fetch = |secret: &SecretConfig| {
-        let fetched = secret.at.read().map_err(|cause| Problem::Secret { id: secret.id.clone(), cause })?;
-        Ok((secret.id.clone(), fetched))
-    };
-    let secrets = config.secrets.iter().map(fetch).collect::<Result<Vec<_>, Problem>>()?;
-    Ok(Keys::new(scheme, secrets.iter().map(|(id, secret)| (id, secret.expose())))?)
+/// 202 says that the record is on its way; whoever chose a status, also 200, gets it wherever the record is.
+fn spooled(scheme: &Scheme, config: &SourceConfig) -> StatusCode {
+    let is_chosen = config.scheme.get("reply").is_some_and(|reply| reply.get("status").is_some());
+    if is_chosen || scheme.reply.status != StatusCode::OK { scheme.reply.status } else { StatusCode::ACCEPTED }
 }
 
 impl Sources {
-    /// Builds every source of the configuration.
+    /// Builds every source of the configuration. Every secret is live, whatever its time: that is for [`crate::roster`] to see to, which
+    /// knows what time it is.
     ///
     /// # Errors
     /// [`SourceError`] for the first that can't be built.
@@ -168,6 +232,23 @@ impl Sources {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Arc<Source>> {
         self.0.get(name)
+    }
+
+    /// The same, with those replaced that `change` gives another for.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(&Source) -> Option<Source>) -> Self {
+        let replaced = |(name, source): (&String, &Arc<Source>)| {
+            (name.clone(), change(source).map_or_else(|| Arc::clone(source), Arc::new))
+        };
+        Self(self.0.iter().map(replaced).collect())
+    }
+
+    /// Whether the secrets of both are the same, source by source.
+    #[must_use]
+    pub fn has_secrets_of(&self, other: &Self) -> bool {
+        let same =
+            |source: &Source| other.find(source.name.as_str()).is_some_and(|other| source.ring.is_same(&other.ring));
+        self.0.len() == other.0.len() && self.iter().all(same)
     }
 
     /// All of them, by name.

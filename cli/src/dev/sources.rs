@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hooklog_ingest::config::{Config, SecretConfig, SourceConfig};
+use hooklog_ingest::secret::Life;
 use hooklog_process::quantity::Span;
 use hooklog_process::random::Random;
 use hooklog_process::secret::SecretRef;
@@ -74,13 +75,14 @@ fn samples(held: &Held, random: &Random) -> Result<BTreeMap<String, SourceConfig
         })?;
         let source = SourceConfig {
             provider: provider.to_owned(),
-            secrets: vec![SecretConfig { id: "dev".to_owned(), at: SecretRef::File(file) }],
+            secrets: vec![SecretConfig { id: "dev".to_owned(), at: SecretRef::File(file), life: Life::default() }],
             topic: None,
             max_body: None,
             rate: None,
             allow: Vec::new(),
             media_types: Vec::new(),
             when_log_away: None,
+            duplicates: None,
             scheme: toml::Table::new(),
         };
         Ok((name.to_owned(), source))

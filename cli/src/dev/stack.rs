@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use hooklog_ingest::run::{Outside, RunError, Running as Edge, start as start_edge};
 use hooklog_kafka::{Connection, Tail};
@@ -14,6 +13,7 @@ use hooklog_process::exit::Exit;
 use hooklog_process::health::Health;
 use hooklog_process::metrics::Registry;
 use hooklog_process::random::Random;
+use hooklog_process::shown::Shown;
 use hooklog_process::shutdown::Shutdown;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -244,7 +244,7 @@ async fn sandbox(beside: &Shutdown) -> Result<String, Failure> {
 
 async fn consumers_admin(registry: &Registry, health: &Health, beside: &Shutdown) -> Result<SocketAddr, Failure> {
     let (listener, address) = listen("the consumers' admin port").await?;
-    let admin = Admin { registry: registry.clone(), health: health.clone(), config: Arc::default() };
+    let admin = Admin { registry: registry.clone(), health: health.clone(), config: Shown::default() };
     tokio::spawn(serve_admin(listener, admin, beside.clone()));
     Ok(address)
 }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser;
 use hooklog_process::admin::{self, Admin};
@@ -13,6 +12,7 @@ use hooklog_process::exit::Exit;
 use hooklog_process::health::Health;
 use hooklog_process::metrics::{MetricsError, Registry};
 use hooklog_process::random::Random;
+use hooklog_process::shown::Shown;
 use hooklog_process::shutdown::Shutdown;
 use hooklog_process::{failpoint, logging, ready_file};
 use hooklog_schemas::TopicName;
@@ -149,7 +149,7 @@ async fn run_until_signal<C: Consumer>(consumer: C, args: &RunArgs) -> Result<()
     let listener = tokio::net::TcpListener::bind(settings.admin).await;
     let listener = listener.map_err(|cause| failed(&format!("admin port {}", settings.admin), cause))?;
     let address = listener.local_addr().map_err(|cause| failed("admin port", cause))?;
-    let admin = Admin { registry, health, config: Arc::new(serde_json::to_value(&settings)?) };
+    let admin = Admin { registry, health, config: Shown::new(serde_json::to_value(&settings)?) };
     let serving = tokio::spawn(admin::serve(listener, admin, shutdown.clone()));
 
     let (sender, ready) = oneshot::channel();

@@ -15,6 +15,8 @@ fn refused(source: &str) -> String {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&short, std::fs::Permissions::from_mode(0o600)).unwrap();
     let source = source.replace("$SHORT", &format!("{{ id = \"short\", file = {:?} }}", short.display().to_string()));
+    let later = format!("{{ id = \"short\", not_before = 4000000000, file = {:?} }}", short.display().to_string());
+    let source = source.replace("$LATER", &later);
     let config = server::config(folder.path(), &format!("[sources.shop]\n{source}"));
     match Sources::build(&config) {
         Ok(_) => panic!("taken: {source}"),
@@ -34,6 +36,9 @@ fn each_mistake_is_named_with_its_mend() {
         ("provider = \"github\"\nsecrets = [{ id = \"x\", env = \"HOOKLOG_UNSET\" }]", &["HOOKLOG_UNSET"]),
         ("provider = \"github\"\nsecrets = [$SECRET]\nmax_body = \"26MiB\"", &["25MiB"]),
         ("provider = \"none\"\nrate = 0", &["rate"]),
+        ("provider = \"none\"\nduplicates = \"0s\"", &["duplicates", "leave it away"]),
+        ("provider = \"none\"\nduplicates = \"8d\"", &["duplicates", "7d"]),
+        ("provider = \"github\"\nsecrets = [$SECRET, $LATER]", &["short", "16"]),
         ("provider = \"none\"\ntopic = \"a b\"", &["topic name", "' '"]),
         ("provider = \"github\"\nsecrets = [$SECRET]\nscheme = { hedaer = \"x\" }", &["hedaer"]),
     ] {
@@ -58,7 +63,7 @@ fn the_defaults_load_and_every_setting_is_explained() {
     for setting in explain(DEFAULTS) {
         assert!(setting.explanation.len() > 10, "{} is not explained", setting.key);
     }
-    assert_eq!(explain(DEFAULTS).len(), 37);
+    assert_eq!(explain(DEFAULTS).len(), 38);
 }
 
 #[test]

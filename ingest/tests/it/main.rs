@@ -17,3 +17,7 @@ mod spool_disk;
 mod model;
 mod drain;
 mod config;
+mod live;
+mod reload;
+mod rotation;
+mod duplicates;

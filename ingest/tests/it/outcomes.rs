@@ -42,7 +42,7 @@ fn the_contract_of_statuses_holds_for_every_outcome() {
     for outcome in Outcome::all() {
         let status = outcome.status().as_u16();
         assert_eq!(outcome.asks_to_retry(), status == 429 || status == 503, "{outcome:?}");
-        let stored = matches!(outcome, Outcome::Appended | Outcome::Spooled | Outcome::Handshake);
+        let stored = matches!(outcome, Outcome::Appended | Outcome::Spooled | Outcome::Duplicate | Outcome::Handshake);
         assert_eq!(outcome.status().is_success(), stored, "{outcome:?}");
     }
     let labels: HashSet<&str> = Outcome::all().iter().map(|outcome| outcome.label()).collect();

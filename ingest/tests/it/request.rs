@@ -31,8 +31,13 @@ pub(crate) fn github(body: &[u8]) -> Vec<u8> {
 
 /// A request that this provider would send to this source.
 pub(crate) fn signed(provider: &str, source: &str, id: &str, body: &[u8]) -> Vec<u8> {
+    signed_with(SECRET, provider, source, id, body)
+}
+
+/// The same by another secret.
+pub(crate) fn signed_with(secret: &str, provider: &str, source: &str, id: &str, body: &[u8]) -> Vec<u8> {
     let scheme = builtin(provider).unwrap();
-    let key = Key::new("a", SECRET.as_bytes(), scheme).unwrap();
+    let key = Key::new("a", secret.as_bytes(), scheme).unwrap();
     let headers = sign(scheme, &key, id, UnixMillis(NOW * 1000), body);
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     post(source, &format!("content-type: application/json\r\n{headers}"), body)

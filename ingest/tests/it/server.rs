@@ -37,10 +37,10 @@ pub(crate) struct Server {
     pub(crate) shutdown: Shutdown,
     pub(crate) hand: ManualClock,
     pub(crate) served: JoinHandle<std::io::Result<()>>,
-    edge: Arc<Edge>,
+    pub(crate) edge: Arc<Edge>,
     topics: Vec<TopicName>,
     registry: Registry,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The configuration: defaults, the given settings, and a GitHub source unless sources are given.
@@ -113,7 +113,7 @@ async fn start_whole(
     };
     let edge = Edge::new(&config, parts).unwrap();
     let mut topics = Vec::new();
-    for source in edge.sources().iter() {
+    for source in edge.sources().current().iter() {
         // Making a topic changes the log that the edge has: clones are the same log.
         let _same = log.clone().with_topic(&source.topic, NonZeroU32::MIN);
         topics.push(source.topic.clone());
@@ -122,7 +122,7 @@ async fn start_whole(
     let address = listener.local_addr().unwrap();
     let serving = Arc::clone(&edge);
     let served = tokio::spawn(async move { serve(listener, serving, &config).await });
-    Server { address, log, shutdown, hand, served, edge, topics, registry, _folder: folder }
+    Server { address, log, shutdown, hand, served, edge, topics, registry, folder }
 }
 
 impl Server {
@@ -148,7 +148,13 @@ impl Server {
         self.sum(&format!("limit=\"{limit}\""), "hooklog_ingest_spool_refused_total")
     }
 
-    fn sum(&self, label: &str, name: &str) -> u64 {
+    /// Where its configuration and its secret lie.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The sum of a metric's series that have this label.
+    pub(crate) fn sum(&self, label: &str, name: &str) -> u64 {
         let text = metrics::text(&self.registry).unwrap();
         let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()

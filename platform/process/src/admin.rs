@@ -1,7 +1,5 @@
 //! The admin port: `/livez`, `/readyz`, `/metrics`, `/configz`. Not for the public; bound to loopback unless told otherwise.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::health::{Health, Report};
 use crate::metrics;
+use crate::shown::Shown;
 use crate::shutdown::Shutdown;
 
 /// What the admin port shows.
@@ -22,7 +21,7 @@ pub struct Admin {
     /// The process's health.
     pub health: Health,
     /// The effective configuration, without secrets.
-    pub config: Arc<serde_json::Value>,
+    pub config: Shown,
 }
 
 /// Serves the admin port until shutdown.
@@ -66,5 +65,5 @@ async fn all_metrics(State(admin): State<Admin>) -> Response {
 }
 
 async fn config(State(admin): State<Admin>) -> Json<serde_json::Value> {
-    Json(serde_json::Value::clone(&admin.config))
+    Json(admin.config.get())
 }

@@ -2,12 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
-
 use hooklog_process::admin::{Admin, serve};
 use hooklog_process::clock::Clock;
 use hooklog_process::health::Health;
 use hooklog_process::metrics::{Def, Kind, Registry, counter};
+use hooklog_process::shown::Shown;
 use hooklog_process::shutdown::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,8 +28,8 @@ async fn probes_and_scrapes_are_answered() {
     let (registry, health, shutdown) = (Registry::new(), Health::new(Clock::system()), Shutdown::new());
     let def = Def { name: "test_total", kind: Kind::Counter, labels: &[], help: "A test." };
     counter(&registry, &def).unwrap().with_label_values::<&str>(&[]).inc();
-    let kafka = health.register("kafka");
-    let admin = Admin { registry, health, config: Arc::new(serde_json::json!({"listen": "x"})) };
+    let (kafka, shown) = (health.register("kafka"), Shown::new(serde_json::json!({"listen": "x"})));
+    let admin = Admin { registry, health, config: shown.clone() };
     let server = tokio::spawn(serve(listener, admin, shutdown.clone()));
 
     assert_eq!(get(port, "/livez").await, (200, "ok\n".to_owned()));
@@ -39,6 +38,8 @@ async fn probes_and_scrapes_are_answered() {
     assert_eq!(get(port, "/readyz").await.0, 200);
     assert!(get(port, "/metrics").await.1.contains("test_total 1"));
     assert_eq!(get(port, "/configz").await.1, "{\"listen\":\"x\"}");
+    shown.set(serde_json::json!({"listen": "y"}));
+    assert_eq!(get(port, "/configz").await.1, "{\"listen\":\"y\"}");
     assert_eq!(get(port, "/in/github").await.0, 404);
 
     shutdown.request();
