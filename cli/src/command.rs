@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use hooklog_process::logging::{self, Format};
 
 use crate::failure::Failure;
-use crate::{config, dev, dlq, lag, send, sources, spool, state, tail, topics};
+use crate::{config, dev, dlq, lag, quarantine, send, sources, spool, state, tail, topics};
 
 /// What the clients log when a command speaks for itself: its errors say more than their lines.
 const QUIET: &str = "error,hooklog_kafka=off,librdkafka=off";
@@ -51,6 +51,8 @@ enum Command {
     State(state::Arguments),
     /// Look at what an edge keeps on its disk while the log is away
     Spool(spool::Arguments),
+    /// Verify refused requests again after a secret was mended, and admit them
+    Quarantine(quarantine::Arguments),
     /// The providers that are known, and a check of provider files and edge configurations
     Sources(sources::Arguments),
     /// Every setting with its default and what it does
@@ -75,6 +77,7 @@ impl Line {
             Command::Dlq(arguments) => dlq::run(arguments),
             Command::State(arguments) => state::run(arguments),
             Command::Spool(arguments) => spool::run(arguments),
+            Command::Quarantine(arguments) => quarantine::run(arguments),
             Command::Sources(arguments) => sources::run(arguments),
             Command::Config(arguments) => config::run(arguments),
         }

@@ -10,14 +10,12 @@ use clap::Args;
 use hooklog_kafka::Incoming;
 use hooklog_kafka::tail::{From, Seen, Tail};
 use hooklog_process::clock::Clock;
-use hooklog_process::quantity::Span;
-use hooklog_schemas::{Envelope, NextOffset, SourceName, Timestamp, TopicName};
+use hooklog_schemas::{Envelope, NextOffset, SourceName, TopicName};
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::failure::Failure;
 use crate::output::{Output, Shown};
+use crate::place::Moment;
 use crate::reach::{ANSWER_WITHIN, Reach, unanswered};
 use crate::registry::Asked;
 
@@ -65,8 +63,7 @@ pub struct Arguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Offset(NextOffset),
-    Time(Timestamp),
-    Ago(Duration),
+    Moment(Moment),
 }
 
 impl FromStr for Place {
@@ -76,15 +73,9 @@ impl FromStr for Place {
         if let Ok(offset) = text.parse::<u32>() {
             return Ok(Self::Offset(NextOffset(offset.into())));
         }
-        if let Ok(ago) = text.parse::<Span>() {
-            return Ok(Self::Ago(ago.0));
-        }
-        match OffsetDateTime::parse(text, &Rfc3339) {
-            Ok(at) => {
-                Ok(Self::Time(Timestamp(i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX))))
-            }
-            Err(_) => Err("write an offset (42), a time (2026-11-24T12:00:00Z) or how long ago (10m)".to_owned()),
-        }
+        let moment = text.parse().map(Self::Moment);
+        moment
+            .map_err(|_: String| "write an offset (42), a time (2026-11-24T12:00:00Z) or how long ago (10m)".to_owned())
     }
 }
 
@@ -145,11 +136,7 @@ impl Arguments {
             _ if self.from_beginning => From::Beginning,
             None => From::End,
             Some(Place::Offset(next)) => From::Offset(next),
-            Some(Place::Time(time)) => From::Time(time),
-            Some(Place::Ago(ago)) => {
-                let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
-                From::Time(Timestamp(clock.now_ms().saturating_sub(ago)))
-            }
+            Some(Place::Moment(moment)) => From::Time(moment.at(clock.now_ms())),
         }
     }
 }
@@ -206,7 +193,7 @@ fn told(position: &str, envelope: &Envelope) -> String {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use hooklog_schemas::{EventId, EventType, OrderingKey};
+    use hooklog_schemas::{EventId, EventType, OrderingKey, Timestamp};
 
     use super::*;
 
@@ -229,9 +216,9 @@ mod tests {
     #[test]
     fn a_place_is_an_offset_a_time_or_how_long_ago() {
         assert_eq!("42".parse(), Ok(Place::Offset(NextOffset(42))));
-        assert_eq!("10m".parse(), Ok(Place::Ago(Duration::from_secs(600))));
-        assert_eq!("2023-11-14T22:13:20Z".parse(), Ok(Place::Time(Timestamp(1_700_000_000_000))));
-        assert_eq!("2023-11-14T23:13:20+01:00".parse(), Ok(Place::Time(Timestamp(1_700_000_000_000))));
+        assert_eq!("10m".parse(), Ok(Place::Moment(Moment::Ago(Duration::from_secs(600)))));
+        let time = Timestamp(1_700_000_000_000);
+        assert_eq!("2023-11-14T22:13:20Z".parse(), Ok(Place::Moment(Moment::Time(time))));
         for bad in ["", "-1", "yesterday", "10 minutes"] {
             assert!(bad.parse::<Place>().unwrap_err().contains("write an offset"), "{bad}");
         }

@@ -8,6 +8,8 @@ use hooklog_kafka::{Compression, Property};
 use hooklog_process::config::{ConfigError, Layers};
 use hooklog_process::logging::Format;
 use hooklog_process::quantity::{ByteSize, Span};
+use hooklog_schemas::TopicName;
+use hooklog_schemas::id::NameError;
 use hooklog_signatures::WhenLogAway;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// Where records wait while the log is away.
     pub spool: Spool,
+    /// Where requests are kept whose signature did not hold.
+    pub quarantine: Quarantine,
     /// What is too much.
     pub limits: Limits,
     /// What is too long.
@@ -174,6 +178,28 @@ pub struct SourceConfig {
     /// What differs from the provider's scheme, in its grammar: header, prefix, id, type, key, reply, …
     #[serde(default)]
     pub scheme: toml::Table,
+}
+
+/// Where requests are kept whose signature did not hold.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quarantine {
+    /// The topic; empty for none.
+    pub topic: String,
+    /// Requests a second of one source.
+    pub rate: u32,
+    /// The largest body.
+    pub max_body: ByteSize,
+}
+
+impl Quarantine {
+    /// The topic, if there is one.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is none that Kafka takes.
+    pub fn topic(&self) -> Result<Option<TopicName>, NameError> {
+        (!self.topic.is_empty()).then(|| TopicName::parse(&self.topic)).transpose()
+    }
 }
 
 impl Spool {

@@ -9,7 +9,8 @@ use hooklog_process::clock::Clock;
 use hooklog_process::metrics::{Histogram, MetricsError, Registry};
 use hooklog_process::random::Random;
 use hooklog_process::shutdown::Shutdown;
-use hooklog_schemas::Frame;
+use hooklog_schemas::id::NameError;
+use hooklog_schemas::{Frame, SourceName, TopicName};
 
 use crate::admit::Room;
 use crate::body::Pace;
@@ -20,6 +21,7 @@ use crate::durable::{self, Durable, Spooling, Store};
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::outcome::Outcome;
+use crate::quarantine::{self, Quarantine};
 use crate::respond::{self, Patience};
 use crate::roster::Roster;
 use crate::source::{Source, Sources};
@@ -50,6 +52,7 @@ pub struct Parts {
 pub struct Edge {
     pub(crate) sources: Roster,
     pub(crate) duplicates: Duplicates,
+    pub(crate) quarantine: Option<Quarantine>,
     pub(crate) limits: Limits,
     pub(crate) pace: Pace,
     pub(crate) requests: Room,
@@ -73,6 +76,17 @@ pub enum EdgeError {
     /// The system has no thread left for the spool.
     #[error("the spool's thread can't be started: {0}")]
     Thread(#[from] std::io::Error),
+    /// The quarantine's topic is none.
+    #[error("quarantine.topic: {0}")]
+    Topic(#[from] NameError),
+    /// What nobody verified would stand among what somebody did.
+    #[error("quarantine.topic: {topic} is the topic of source {source_name}: give the quarantine a topic of its own")]
+    SharedTopic {
+        /// The topic.
+        topic: TopicName,
+        /// The source.
+        source_name: SourceName,
+    },
 }
 
 impl Edge {
@@ -90,7 +104,9 @@ impl Edge {
         };
         let seconds = metrics.append_seconds.with_label_values::<&str>(&[]);
         let store = store(config, &mut parts, seconds)?;
+        let quarantine = quarantine(config, &parts)?;
         Ok(Arc::new(Self {
+            quarantine,
             sources: Roster::new(parts.sources, metrics.clone(), parts.clock.clone()),
             duplicates: Duplicates::within(config.limits.duplicate_ids, &metrics),
             limits: config.limits.clone(),
@@ -167,6 +183,17 @@ impl Edge {
             _ => tracing::info!(source, outcome = label, reason, unsaid, "request ended"),
         }
     }
+}
+
+/// Where what can't be verified is kept, if anywhere.
+fn quarantine(config: &Config, parts: &Parts) -> Result<Option<Quarantine>, EdgeError> {
+    let Some(topic) = config.quarantine.topic()? else { return Ok(None) };
+    if let Some(source) = parts.sources.iter().find(|source| source.topic == topic) {
+        return Err(EdgeError::SharedTopic { topic, source_name: source.name.clone() });
+    }
+    let (rate, max_body) = (config.quarantine.rate, config.quarantine.max_body.as_usize());
+    let settings = quarantine::Settings { topic, rate, max_body };
+    Ok(Some(Quarantine::new(settings, Arc::clone(&parts.log), &parts.registry)?))
 }
 
 /// The way to durability: through the log, and the spool where there is one.

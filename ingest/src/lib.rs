@@ -5,7 +5,7 @@
 //! its [`body`] while it is hashed and verified, [`identify`] the event, look for it among [`duplicates`], [`seal`] the record, make it
 //! [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
 //! While the log is away, a record waits in the [`spool`]: the [`fence`] of its [`lane`] ([`lanes`] finds it) sends all that follows after it,
-//! and the [`drain`] empties it in order. [`config`] says how, and says it anew on a [`reload`]; [`edge`] puts it
+//! and the [`drain`] empties it in order. What could not be verified may wait in the [`quarantine`] for a mended secret. [`config`] says how, and says it anew on a [`reload`]; [`edge`] puts it
 //! together, [`run`] gives it a process, [`metrics`] counts.
 //!
 //! Nothing here reads the log: the edge does not know who consumes it. Nothing is parsed before its signature held, nothing
@@ -32,6 +32,7 @@ pub mod fence;
 pub mod lanes;
 pub mod spool;
 pub mod drain;
+pub mod quarantine;
 pub mod outcome;
 pub mod respond;
 pub mod edge;

@@ -6,7 +6,7 @@ use hooklog_process::metrics::{
 };
 
 use crate::outcome::Outcome;
-use crate::spool;
+use crate::{quarantine, spool};
 
 /// Requests by how they ended.
 pub const REQUESTS: Def = Def {
@@ -157,6 +157,7 @@ pub const CATALOGUE: &[Def] = &{
         damaged,
         commit,
         written,
+        quarantine::QUARANTINED,
     ]
 };
 

@@ -19,6 +19,7 @@ use crate::edge::Edge;
 use crate::identify::identify;
 use crate::outcome::Outcome;
 use crate::phase::Phase;
+use crate::quarantine::Refused;
 use crate::respond;
 use crate::seal::{Sealed, Verified, seal, trace};
 use crate::source::Source;
@@ -100,7 +101,7 @@ where
     if let Some(answer) = answer(&source.scheme, &source.keys, head, &read.bytes, proof.as_ref().ok()) {
         return Ok(Done::Handshake(greet(source, answer)));
     }
-    let proof = proof.map_err(Outcome::Unverified)?;
+    let proof = proof.map_err(|rejection| refuse(edge, source, head, &read, rejection))?;
     if parts.method != Method::POST {
         return Err(Outcome::BadMethod);
     }
@@ -111,6 +112,15 @@ where
     let durable = store(edge, source, sealed, client.phase).await?;
     edge.duplicates.remember(first);
     Ok(Done::Stored { durable, length })
+}
+
+/// The end of a request that nobody's secret proves. One whose signature is merely wrong may be kept, for the day the secret is mended.
+fn refuse(edge: &Edge, source: &Source, head: Head<'_>, read: &Read, rejection: Rejection) -> Outcome {
+    if let Some(quarantine) = edge.quarantine.as_ref().filter(|_| rejection == Rejection::Mismatch) {
+        let refused = Refused { head, read, received_at: Timestamp(edge.clock.now_ms()) };
+        quarantine.keep(source, &refused, edge.frame, edge.clock.monotonic());
+    }
+    Outcome::Unverified(rejection)
 }
 
 /// Answers a handshake. What must be done by hand is told in the log; a secret is not.

@@ -112,6 +112,7 @@ impl RunError {
             Self::Registry(RegistryError::Address { .. }) => Exit::Config,
             Self::Registry(_) => Exit::Unavailable,
             Self::Edge(EdgeError::Metrics(_)) => Exit::Internal,
+            Self::Edge(EdgeError::Topic(_) | EdgeError::SharedTopic { .. }) => Exit::Config,
             Self::Bind { .. } | Self::Io(_) | Self::Spool(_) | Self::Edge(EdgeError::Thread(_)) => Exit::Io,
         }
     }
@@ -264,7 +265,10 @@ pub async fn start_from(origin: Option<Origin>, config: Config, outside: &Outsid
 
 /// How values are framed: by the registry's number where one is set, else by the schema's fingerprint. Every topic's subject is
 /// registered; a registry gives one schema one number.
-async fn frame(registry: &str, topics: &[TopicName]) -> Result<Frame, RunError> {
+///
+/// # Errors
+/// [`RunError`] when the registry does not help.
+pub async fn frame(registry: &str, topics: &[TopicName]) -> Result<Frame, RunError> {
     if registry.is_empty() {
         return Ok(Frame::SingleObject);
     }

@@ -63,13 +63,7 @@ impl Sealed {
 #[must_use]
 pub fn seal(request: &Verified<'_>, source: &Source, event: Event, trace: String, frame: Frame) -> Sealed {
     let text = |name: &header::HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
-    let credential = source.scheme.credential_header();
-    let kept: Vec<(&str, &[u8])> = request
-        .headers
-        .iter()
-        .filter(|(name, _)| !DROPPED.contains(name) && credential != Some(name))
-        .map(|(name, value)| (name.as_str(), value.as_bytes()))
-        .collect();
+    let kept = kept(request.headers, source);
     let scheme = match request.key_id {
         Some(key_id) => Cow::Owned([&source.scheme.name, ":", key_id].concat()),
         None => Cow::Borrowed(source.scheme.name.as_str()),
@@ -84,6 +78,17 @@ pub fn seal(request: &Verified<'_>, source: &Source, event: Event, trace: String
     };
     let value = encode_draft(&whole, frame);
     Sealed { event, received_at: request.received_at, value, trace }
+}
+
+/// The headers that are stored: without credentials, and without those of the connection.
+#[must_use]
+pub fn kept<'h>(headers: &'h HeaderMap, source: &Source) -> Vec<(&'h str, &'h [u8])> {
+    let credential = source.scheme.credential_header();
+    headers
+        .iter()
+        .filter(|(name, _)| !DROPPED.contains(name) && credential != Some(name))
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect()
 }
 
 /// What names the event, without what it carries.

@@ -11,6 +11,7 @@ mod log;
 mod hostile;
 mod durable_2xx;
 mod spool;
+mod quarantine;
 mod books;
 mod charged_once;
 mod members;

@@ -107,6 +107,22 @@ impl Edge {
         self.file("spool")
     }
 
+    /// Its configuration's file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.file("edge.toml")
+    }
+
+    /// Changes the secret of all its sources; [`SECRET`] is what providers sign with.
+    pub fn set_secret(&self, secret: &str) {
+        std::fs::write(self.file("secret"), secret).expect("the test's own folder is writable");
+    }
+
+    /// Gives all its sources the secret that providers sign with.
+    pub fn mend_secret(&self) {
+        self.set_secret(SECRET);
+    }
+
     /// `host:port` for senders.
     #[must_use]
     pub fn address(&self) -> String {

@@ -14,6 +14,7 @@ mod log_away;
 mod disk;
 mod spool;
 mod spool_disk;
+mod quarantine;
 mod model;
 mod drain;
 mod config;

@@ -81,6 +81,23 @@ pub(crate) async fn start_spooling(
     start_whole(settings, log, Frame::SingleObject, Some(Box::new(disk))).await
 }
 
+/// Why an edge with these settings is not built.
+pub(crate) async fn refused(settings: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), settings);
+    let parts = Parts {
+        sources: Sources::build(&config).unwrap(),
+        log: Arc::new(MemoryLog::new()),
+        spool: None,
+        frame: Frame::SingleObject,
+        clock: Clock::system(),
+        random: Random::seeded(1),
+        registry: Registry::new(),
+        shutdown: Shutdown::new(),
+    };
+    Edge::new(&config, parts).err().unwrap().to_string()
+}
+
 /// A spool's settings as they come.
 pub(crate) fn spool_settings() -> hooklog_ingest::spool::Settings {
     Config::defaults().unwrap().spool.settings().unwrap()
@@ -142,6 +159,10 @@ impl Server {
 
     pub(crate) fn limit(&self, what: &str) -> u64 {
         self.sum(&format!("what=\"{what}\""), "hooklog_ingest_limit")
+    }
+
+    pub(crate) fn quarantined(&self, result: &str) -> u64 {
+        self.sum(&format!("result=\"{result}\""), "hooklog_ingest_quarantined_total")
     }
 
     pub(crate) fn spool_refused(&self, limit: &str) -> u64 {
