@@ -10,7 +10,7 @@ use hooklog_process::clock::Clock;
 use hooklog_process::metrics::{Histogram, MetricsError, Registry};
 use hooklog_process::random::Random;
 use hooklog_process::shutdown::Shutdown;
-use hooklog_schemas::{Frame, SourceName};
+use hooklog_schemas::{EventType, Frame, SourceName};
 
 use crate::admit::Room;
 use crate::body::Pace;
@@ -19,11 +19,12 @@ use crate::drain::Drain;
 use crate::durable::{self, Durable, Spooling, Store};
 use crate::lanes::Lanes;
 use crate::metrics::{Metrics, Stored};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refused};
 use crate::respond::{self, Patience};
 use crate::source::{Source, Sources};
 use crate::spool::Opened;
 use crate::spool::metrics::SpoolMetrics;
+use crate::validate::Verdict;
 
 /// What an edge is given: the outside world, and the log.
 pub struct Parts {
@@ -85,6 +86,8 @@ impl Edge {
         metrics.open_sources.with_label_values::<&str>(&[]).set(i64::try_from(open).unwrap_or(i64::MAX));
         let stored =
             parts.sources.iter().map(|source| (source.name.clone(), metrics.stored(source.name.as_str()))).collect();
+        let checked = parts.sources.iter().filter(|source| source.schemas.is_some());
+        checked.for_each(|source| metrics.begin_schema(source.name.as_str()));
         let pace = Pace {
             max_bytes: config.limits.max_body.as_usize(),
             longest: config.timeouts.body.0,
@@ -124,9 +127,10 @@ impl Edge {
     }
 
     /// Counts and logs an outcome, and answers it.
-    pub(crate) fn end(&self, source: Option<&Source>, start: Instant, outcome: Outcome) -> Response {
-        self.note(source, start, outcome);
-        respond::problem(outcome, self.patience, &self.random)
+    pub(crate) fn end(&self, source: Option<&Source>, start: Instant, refused: impl Into<Refused>) -> Response {
+        let refused = refused.into();
+        self.note(source, start, refused.outcome);
+        respond::problem(refused, self.patience, &self.random)
     }
 
     /// Counts and logs an outcome. Every request comes here exactly once.
@@ -154,6 +158,17 @@ impl Edge {
             stored.count(now.saturating_duration_since(start).as_secs_f64(), length);
         }
         self.log(source.name.as_str(), now, Outcome::Appended);
+    }
+
+    /// Counts what the schemas said of a body, and tells where one differs.
+    pub(crate) fn note_schema(&self, source: &Source, kind: &EventType, verdict: &Verdict) {
+        self.metrics.schema.with_label_values(&[source.name.as_str(), verdict.label()]).inc();
+        if let Verdict::Invalid(pointer) = verdict
+            && let Some(unsaid) = self.told.say("schema", self.clock.monotonic())
+        {
+            let (source, kind, pointer) = (source.name.as_str(), kind.as_str(), pointer.as_str());
+            tracing::warn!(source, kind, pointer, unsaid, "a body differs from its schema");
+        }
     }
 
     /// Whoever can send us requests must not be able to fill our disk with lines about them.

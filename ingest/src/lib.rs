@@ -1,7 +1,7 @@
 //! The edge: takes webhooks from providers and answers 2xx only for what is stored.
 //!
 //! A request's way through this crate: [`listen`] accepts its connection (its [`socket`] keeps the [`deadline`]s), [`receive`] takes it
-//! through its steps — [`source`] it belongs to, [`admit`] it within the limits, read its [`body`] while it is hashed and verified, [`identify`] the event,
+//! through its steps — [`source`] it belongs to, [`admit`] it within the limits, read its [`body`] while it is hashed and verified, [`identify`] the event, [`validate`] its body,
 //! [`seal`] the record, make it [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
 //! While the log is away, a record waits in the [`spool`]: the [`fence`] of its [`lane`] ([`lanes`] finds it) sends all that follows after it,
 //! and the [`drain`] empties it in order. [`config`] says how, [`edge`] puts it together, [`run`] gives it a process, [`metrics`] counts.
@@ -20,6 +20,7 @@ pub mod receive;
 pub mod admit;
 pub mod body;
 pub mod identify;
+pub mod validate;
 pub mod seal;
 pub mod durable;
 pub mod lane;

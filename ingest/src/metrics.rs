@@ -7,6 +7,7 @@ use hooklog_process::metrics::{
 
 use crate::outcome::Outcome;
 use crate::spool;
+use crate::validate::Verdict;
 
 /// Requests by how they ended.
 pub const REQUESTS: Def = Def {
@@ -80,6 +81,14 @@ pub const OPEN_SOURCES: Def = Def {
     help: "Sources with provider \"none\": they take anything from anybody. Alert on it in production.",
 };
 
+/// What the schemas said of bodies.
+pub const SCHEMA: Def = Def {
+    name: "hooklog_ingest_schema_total",
+    kind: Kind::Counter,
+    labels: &["source", "result"],
+    help: "Verified bodies of sources with schemas, by what the schema of their type said: valid, invalid, or skipped (no schema, or too large).",
+};
+
 /// Everything the edge counts.
 pub const CATALOGUE: &[Def] = &{
     let [held, limit, oldest, failed, refused, drained, aside, damaged, commit, written] = spool::metrics::CATALOGUE;
@@ -93,6 +102,7 @@ pub const CATALOGUE: &[Def] = &{
         LIMIT,
         CLOSED,
         OPEN_SOURCES,
+        SCHEMA,
         held,
         limit,
         oldest,
@@ -143,6 +153,8 @@ pub struct Metrics {
     pub closed: IntCounterVec,
     /// See [`OPEN_SOURCES`].
     pub open_sources: IntGaugeVec,
+    /// See [`SCHEMA`].
+    pub schema: IntCounterVec,
 }
 
 impl Metrics {
@@ -153,6 +165,13 @@ impl Metrics {
             appended: self.requests.with_label_values(&[source, Outcome::Appended.label()]),
             seconds: self.request_seconds.with_label_values(&[source]),
             body_bytes: self.body_bytes.with_label_values(&[source]),
+        }
+    }
+
+    /// Lets the series of a source with schemas begin at zero, so that the first difference is an increase.
+    pub fn begin_schema(&self, source: &str) {
+        for label in Verdict::LABELS {
+            self.schema.with_label_values(&[source, label]);
         }
     }
 
@@ -171,6 +190,7 @@ impl Metrics {
             limit: gauge(registry, &LIMIT)?,
             closed: counter(registry, &CLOSED)?,
             open_sources: gauge(registry, &OPEN_SOURCES)?,
+            schema: counter(registry, &SCHEMA)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! One request, step by step: find → admit → read and verify → handshake → identify → seal → store → answer.
+//! One request, step by step: find → admit → read and verify → handshake → identify → validate → seal → store → answer.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::response::Response;
 use bytes::Bytes;
 use hooklog_process::failpoint;
-use hooklog_schemas::Timestamp;
+use hooklog_schemas::{EventType, Timestamp};
 use hooklog_signatures::{Head, UnixMillis, answer};
 use http::{HeaderMap, Method, Request, header};
 use http_body::Body;
@@ -16,11 +16,12 @@ use crate::body::{self, Clocked, Pace, Read};
 use crate::durable::{Durable, Entry};
 use crate::edge::Edge;
 use crate::identify::identify;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refused};
 use crate::phase::Phase;
 use crate::respond;
 use crate::seal::{Sealed, Verified, seal, trace};
 use crate::source::Source;
+use crate::validate::{Mode, Verdict};
 
 /// Who sends, and where the connection stands.
 #[derive(Clone, Copy)]
@@ -57,7 +58,7 @@ where
             edge.note(Some(source), start, Outcome::Handshake);
             response
         }
-        Err(outcome) => edge.end(Some(source), start, outcome),
+        Err(refused) => edge.end(Some(source), start, refused),
     };
     failpoint::hit("edge.before-answer");
     response
@@ -69,7 +70,7 @@ async fn take<B>(
     client: Client<'_>,
     request: Request<B>,
     start: Instant,
-) -> Result<Done, Outcome>
+) -> Result<Done, Refused>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -94,20 +95,35 @@ where
     Ok(Done::Stored { durable, length })
 }
 
-/// Names a verified webhook and seals it.
+/// Names a verified webhook, holds it to its schema, and seals it.
 fn make(
     edge: &Edge,
     source: &Source,
     headers: &HeaderMap,
     read: &Read,
     key_id: Option<&str>,
-) -> Result<Sealed, Outcome> {
+) -> Result<Sealed, Refused> {
     let event = identify(&source.scheme, headers, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
+    let differs = differs(edge, source, &event.kind, &read.bytes)?;
     let received_at = Timestamp(edge.clock.now_ms());
-    let verified = Verified { headers, body: &read.bytes, body_sha256: read.sha256, key_id, received_at };
+    let verified = Verified { headers, body: &read.bytes, body_sha256: read.sha256, key_id, received_at, differs };
     let sealed = seal(&verified, source, event, trace(headers, &edge.random), edge.frame);
     failpoint::hit("edge.sealed");
     Ok(sealed)
+}
+
+/// Whether a body differs from its schema, where that is marked and not refused. Most sources have none, and nothing is parsed.
+fn differs(edge: &Edge, source: &Source, kind: &EventType, body: &[u8]) -> Result<bool, Refused> {
+    let Some(schemas) = &source.schemas else { return Ok(false) };
+    let verdict = schemas.check(kind, body);
+    edge.note_schema(source, kind, &verdict);
+    match (verdict, schemas.mode) {
+        (Verdict::Valid | Verdict::Skipped, _) => Ok(false),
+        (Verdict::Invalid(_), Mode::Observe) => Ok(true),
+        (Verdict::Invalid(pointer), Mode::Enforce) => {
+            Err(Refused { outcome: Outcome::SchemaRefused, pointer: Some(pointer) })
+        }
+    }
 }
 
 /// Stores a sealed record. A request that can only wait for the log holds nothing of it meanwhile: the log's client has its copy.

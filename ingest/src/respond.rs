@@ -7,7 +7,8 @@ use hooklog_signatures::Reply;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::durable::Durable;
-use crate::outcome::{Connection, Outcome};
+use crate::outcome::{Connection, Outcome, Refused};
+use crate::validate::pointer::Pointer;
 
 /// Where the record lies: `topic/partition/offset`.
 pub const POSITION: HeaderName = HeaderName::from_static("hooklog-position");
@@ -58,9 +59,10 @@ pub fn handshake(content_type: &'static str, body: String) -> Response {
 
 /// The answer for everything else.
 #[must_use]
-pub fn problem(outcome: Outcome, patience: Patience, random: &Random) -> Response {
+pub fn problem(refused: impl Into<Refused>, patience: Patience, random: &Random) -> Response {
+    let Refused { outcome, pointer } = refused.into();
     let status = outcome.status();
-    let mut response = Response::new(Body::from(document(outcome, status)));
+    let mut response = Response::new(Body::from(document(outcome, status, pointer.as_ref())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -81,7 +83,10 @@ fn retry_after(patience: Patience, random: &Random) -> u64 {
     patience.seconds + random.below(patience.seconds + 1)
 }
 
-fn document(outcome: Outcome, status: StatusCode) -> String {
+fn document(outcome: Outcome, status: StatusCode, pointer: Option<&Pointer>) -> String {
+    // A pointer is made of the caller's own names, and is escaped.
+    let pointer = pointer.map(|pointer| format!(",\"pointer\":{}", serde_json::json!(pointer.as_str())));
     // Titles hold no character that JSON escapes; a test reads every document.
-    format!("{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{}}}\n", outcome.title(), status.as_u16())
+    let (title, status, pointer) = (outcome.title(), status.as_u16(), pointer.unwrap_or_default());
+    format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status}{pointer}}}\n")
 }

@@ -11,6 +11,8 @@ use hooklog_signatures::{KeyError, Keys, Scheme, SchemeError, WhenLogAway, built
 
 use crate::admit::Rate;
 use crate::config::{Config, SecretConfig, SourceConfig};
+use crate::validate::Schemas;
+use crate::validate::folder::{self, FolderError};
 
 /// The largest body any source may allow, in bytes: 25 MiB, what GitHub sends at most.
 pub const MAX_BODY_LIMIT: u64 = 25 * 1024 * 1024;
@@ -27,6 +29,8 @@ pub struct Source {
     pub topic: TopicName,
     /// The largest body, in bytes.
     pub max_body: usize,
+    /// What its bodies have to look like, if that is checked.
+    pub schemas: Option<Schemas>,
     /// What to do when the log is away.
     pub when_log_away: WhenLogAway,
     /// Requests a second, if limited.
@@ -79,6 +83,9 @@ pub enum Problem {
     /// It allows a larger body than the edge ever does.
     #[error("max_body is over {MAX_BODY_LIMIT} bytes (25MiB)")]
     BodyLimit,
+    /// A schema can't be used.
+    #[error("{0}")]
+    Schema(#[from] FolderError),
     /// A rate of nothing.
     #[error("rate is 0: leave it away for no limit")]
     ZeroRate,
@@ -124,7 +131,12 @@ impl Source {
             Some(0) => return Err(Problem::ZeroRate),
             rate => rate.map(Rate::per_second),
         };
+        let schemas = config.schema.as_ref().map(|schema| {
+            let max_bytes = schema.max_bytes.unwrap_or(defaults.limits.schema_bytes);
+            folder::read(&schema.dir, schema.mode, max_bytes.as_usize())
+        });
         Ok(Self {
+            schemas: schemas.transpose()?,
             when_log_away: config.when_log_away.unwrap_or(scheme.delivery.when_log_away),
             name,
             scheme,

@@ -7,6 +7,7 @@ mod request;
 mod outcomes;
 mod steps;
 mod record;
+mod schema;
 mod limits;
 mod slow;
 mod framing;

@@ -148,6 +148,11 @@ impl Server {
         self.sum(&format!("limit=\"{limit}\""), "hooklog_ingest_spool_refused_total")
     }
 
+    /// How many bodies a schema said this of.
+    pub(crate) fn schema(&self, result: &str) -> u64 {
+        self.sum(&format!("result=\"{result}\""), "hooklog_ingest_schema_total")
+    }
+
     fn sum(&self, label: &str, name: &str) -> u64 {
         let text = metrics::text(&self.registry).unwrap();
         let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
