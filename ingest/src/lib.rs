@@ -2,7 +2,7 @@
 //!
 //! A request's way through this crate: [`listen`] accepts its connection (its [`socket`] keeps the [`deadline`]s), [`receive`] takes it
 //! through its steps — [`source`] it belongs to, [`admit`] it within the limits, read its [`body`] while it is hashed and verified, [`identify`] the event, [`validate`] its body,
-//! [`seal`] the record, make it [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
+//! [`seal`] the record, make it [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer; [`openapi`] says so to callers.
 //! While the log is away, a record waits in the [`spool`]: the [`fence`] of its [`lane`] ([`lanes`] finds it) sends all that follows after it,
 //! and the [`drain`] empties it in order. [`config`] says how, [`edge`] puts it together, [`run`] gives it a process, [`metrics`] counts.
 //!
@@ -30,6 +30,7 @@ pub mod spool;
 pub mod drain;
 pub mod outcome;
 pub mod respond;
+pub mod openapi;
 pub mod edge;
 pub mod run;
 pub mod metrics;

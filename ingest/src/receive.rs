@@ -23,6 +23,9 @@ use crate::seal::{Sealed, Verified, seal, trace};
 use crate::source::Source;
 use crate::validate::{Mode, Verdict};
 
+/// What every path begins with; the source's name follows.
+pub const PATH: &str = "/in/";
+
 /// Who sends, and where the connection stands.
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
@@ -45,7 +48,7 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let start = edge.clock.monotonic();
-    let source = request.uri().path().strip_prefix("/in/").and_then(|name| edge.sources.find(name));
+    let source = request.uri().path().strip_prefix(PATH).and_then(|name| edge.sources.find(name));
     let Some(source) = source else {
         return edge.end(None, start, Outcome::UnknownSource);
     };

@@ -7,8 +7,7 @@ use hooklog_signatures::Reply;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::durable::Durable;
-use crate::outcome::{Connection, Outcome, Refused};
-use crate::validate::pointer::Pointer;
+use crate::outcome::{Connection, Refused};
 
 /// Where the record lies: `topic/partition/offset`.
 pub const POSITION: HeaderName = HeaderName::from_static("hooklog-position");
@@ -60,9 +59,9 @@ pub fn handshake(content_type: &'static str, body: String) -> Response {
 /// The answer for everything else.
 #[must_use]
 pub fn problem(refused: impl Into<Refused>, patience: Patience, random: &Random) -> Response {
-    let Refused { outcome, pointer } = refused.into();
-    let status = outcome.status();
-    let mut response = Response::new(Body::from(document(outcome, status, pointer.as_ref())));
+    let refused = refused.into();
+    let (outcome, status) = (refused.outcome, refused.outcome.status());
+    let mut response = Response::new(Body::from(document(&refused)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -83,10 +82,13 @@ fn retry_after(patience: Patience, random: &Random) -> u64 {
     patience.seconds + random.below(patience.seconds + 1)
 }
 
-fn document(outcome: Outcome, status: StatusCode, pointer: Option<&Pointer>) -> String {
+/// The problem document.
+pub(crate) fn document(refused: &Refused) -> String {
     // A pointer is made of the caller's own names, and is escaped.
-    let pointer = pointer.map(|pointer| format!(",\"pointer\":{}", serde_json::json!(pointer.as_str())));
+    let pointer =
+        refused.pointer.as_ref().map(|pointer| format!(",\"pointer\":{}", serde_json::json!(pointer.as_str())));
     // Titles hold no character that JSON escapes; a test reads every document.
-    let (title, status, pointer) = (outcome.title(), status.as_u16(), pointer.unwrap_or_default());
+    let (title, status) = (refused.outcome.title(), refused.outcome.status().as_u16());
+    let pointer = pointer.unwrap_or_default();
     format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status}{pointer}}}\n")
 }

@@ -225,7 +225,12 @@ pub async fn start(config: Config, outside: &Outside) -> Result<Running, RunErro
     let (listener, ingest) = bind("listen", config.listen).await?;
     let (admin_listener, admin) = bind("admin", config.admin).await?;
     let shown = serde_json::to_value(&config).unwrap_or_default();
-    let admin_parts = Admin { registry: outside.registry.clone(), health, config: Arc::new(shown) };
+    let admin_parts = Admin {
+        registry: outside.registry.clone(),
+        health,
+        config: Arc::new(shown),
+        documents: crate::openapi::served(),
+    };
     // The admin port outlives the drain, so that it can be watched.
     let admin_end = Shutdown::new();
     tokio::spawn(serve_admin(admin_listener, admin_parts, admin_end.clone()));

@@ -5,6 +5,7 @@
 mod server;
 mod request;
 mod outcomes;
+mod openapi;
 mod steps;
 mod record;
 mod schema;
