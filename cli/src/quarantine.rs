@@ -82,6 +82,8 @@ struct Count {
     admitted: u64,
     admitted_before: u64,
     ambiguous: u64,
+    /// Not as their schemas have them.
+    differ: u64,
     /// By reason.
     unverified: BTreeMap<&'static str, u64>,
     dry_run: bool,
@@ -119,8 +121,8 @@ fn tell(count: &Count, reverify: &Reverify, output: &mut Output) -> Result<(), F
     }
     let verb = if count.dry_run { "would be admitted" } else { "admitted" };
     output.line(format_args!(
-        "{} requests to {} in the quarantine: {} {verb}, {} admitted before, {} ambiguous",
-        count.examined, reverify.source, count.admitted, count.admitted_before, count.ambiguous
+        "{} requests to {} in the quarantine: {} {verb}, {} admitted before, {} ambiguous, {} unlike their schemas",
+        count.examined, reverify.source, count.admitted, count.admitted_before, count.ambiguous, count.differ
     ))?;
     count.unverified.iter().try_for_each(|(reason, requests)| {
         output.line(format_args!("{requests} do not verify with today's secrets: {reason}"))
@@ -173,6 +175,10 @@ impl Work<'_> {
                 }
                 Err(NotAdmitted::Ambiguous) => {
                     count.ambiguous += 1;
+                    Ok(())
+                }
+                Err(NotAdmitted::Differs) => {
+                    count.differ += 1;
                     Ok(())
                 }
             }

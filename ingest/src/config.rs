@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::secret::SecretConfig;
 use crate::spool::Settings;
 use crate::spool::usage;
+use crate::validate::Mode;
 
 /// The embedded defaults; `hooklog config` prints them as the manual.
 pub const DEFAULTS: &str = include_str!("../defaults.toml");
@@ -118,6 +119,8 @@ pub struct Limits {
     pub body_bytes: ByteSize,
     /// The largest body of a source that sets none of its own.
     pub max_body: ByteSize,
+    /// The largest body that is held to a schema, of a source that sets none of its own.
+    pub schema_bytes: ByteSize,
     /// A request's headers in all.
     pub headers: ByteSize,
     /// How many headers a request may have.
@@ -171,6 +174,8 @@ pub struct SourceConfig {
     /// Media types that are taken; all if empty.
     #[serde(default)]
     pub media_types: Vec<String>,
+    /// What its bodies have to look like; they are not looked at if not given.
+    pub schema: Option<SchemaConfig>,
     /// What to do when the log is away; the provider's default if not given.
     pub when_log_away: Option<WhenLogAway>,
     /// How long a copy of a stored event is answered without storing it again; not at all if not given.
@@ -178,6 +183,18 @@ pub struct SourceConfig {
     /// What differs from the provider's scheme, in its grammar: header, prefix, id, type, key, reply, …
     #[serde(default)]
     pub scheme: toml::Table,
+}
+
+/// The schemas of a source's bodies.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SchemaConfig {
+    /// Their folder: `<type of event>.json` for one type, `default.json` for all others.
+    pub dir: PathBuf,
+    /// What becomes of a body that differs.
+    pub mode: Mode,
+    /// The largest body that is looked at; `limits.schema_bytes` if not given.
+    pub max_bytes: Option<ByteSize>,
 }
 
 /// Where requests are kept whose signature did not hold.

@@ -10,7 +10,7 @@ use hooklog_process::metrics::{Histogram, MetricsError, Registry};
 use hooklog_process::random::Random;
 use hooklog_process::shutdown::Shutdown;
 use hooklog_schemas::id::NameError;
-use hooklog_schemas::{Frame, SourceName, TopicName};
+use hooklog_schemas::{EventType, Frame, SourceName, TopicName};
 
 use crate::admit::Room;
 use crate::body::Pace;
@@ -20,13 +20,14 @@ use crate::duplicates::Duplicates;
 use crate::durable::{self, Durable, Spooling, Store};
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refused};
 use crate::quarantine::{self, Quarantine};
 use crate::respond::{self, Patience};
 use crate::roster::Roster;
 use crate::source::{Source, Sources};
 use crate::spool::Opened;
 use crate::spool::metrics::SpoolMetrics;
+use crate::validate::Verdict;
 
 /// What an edge is given: the outside world, and the log.
 pub struct Parts {
@@ -137,9 +138,10 @@ impl Edge {
     }
 
     /// Counts and logs an outcome, and answers it.
-    pub(crate) fn end(&self, source: Option<&Source>, start: Instant, outcome: Outcome) -> Response {
-        self.note(source, start, outcome);
-        respond::problem(outcome, self.patience, &self.random)
+    pub(crate) fn end(&self, source: Option<&Source>, start: Instant, refused: impl Into<Refused>) -> Response {
+        let refused = refused.into();
+        self.note(source, start, refused.outcome);
+        respond::problem(refused, self.patience, &self.random)
     }
 
     /// Counts and logs an outcome. Every request comes here exactly once.
@@ -167,6 +169,17 @@ impl Edge {
             stored.count(now.saturating_duration_since(start).as_secs_f64(), length);
         }
         self.log(source.name.as_str(), now, Outcome::Appended);
+    }
+
+    /// Counts what the schemas said of a body, and tells where one differs.
+    pub(crate) fn note_schema(&self, source: &Source, kind: &EventType, verdict: &Verdict) {
+        self.metrics.schema.with_label_values(&[source.name.as_str(), verdict.label()]).inc();
+        if let Verdict::Invalid(pointer) = verdict
+            && let Some(unsaid) = self.told.say("schema", self.clock.monotonic())
+        {
+            let (source, kind, pointer) = (source.name.as_str(), kind.as_str(), pointer.as_str());
+            tracing::warn!(source, kind, pointer, unsaid, "a body differs from its schema");
+        }
     }
 
     /// Whoever can send us requests must not be able to fill our disk with lines about them.

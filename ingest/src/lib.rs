@@ -2,8 +2,8 @@
 //!
 //! A request's way through this crate: [`listen`] accepts its connection (its [`socket`] keeps the [`deadline`]s), [`receive`] takes it
 //! through its steps — [`source`] it belongs to (of those on the [`roster`], with its [`secret`]s), [`admit`] it within the limits, read
-//! its [`body`] while it is hashed and verified, [`identify`] the event, look for it among [`duplicates`], [`seal`] the record, make it
-//! [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
+//! its [`body`] while it is hashed and verified, [`identify`] the event, [`validate`] its body, look for it among [`duplicates`], [`seal`] the
+//! record, make it [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer; [`openapi`] says so to callers.
 //! While the log is away, a record waits in the [`spool`]: the [`fence`] of its [`lane`] ([`lanes`] finds it) sends all that follows after it,
 //! and the [`drain`] empties it in order. What could not be verified may wait in the [`quarantine`] for a mended secret. [`config`] says how, and says it anew on a [`reload`]; [`edge`] puts it
 //! together, [`run`] gives it a process, [`metrics`] counts.
@@ -25,6 +25,7 @@ pub mod admit;
 pub mod body;
 pub mod identify;
 pub mod duplicates;
+pub mod validate;
 pub mod seal;
 pub mod durable;
 pub mod lane;
@@ -35,6 +36,7 @@ pub mod drain;
 pub mod quarantine;
 pub mod outcome;
 pub mod respond;
+pub mod openapi;
 pub mod edge;
 pub mod reload;
 pub mod run;

@@ -6,6 +6,7 @@ use hooklog_process::metrics::{
 };
 
 use crate::outcome::Outcome;
+use crate::validate::Verdict;
 use crate::{quarantine, spool};
 
 /// Requests by how they ended.
@@ -128,6 +129,14 @@ pub const DUPLICATE_IDS_DROPPED: Def = Def {
     help: "Ids that were forgotten within their source's window, since more were stored than are remembered.",
 };
 
+/// What the schemas said of bodies.
+pub const SCHEMA: Def = Def {
+    name: "hooklog_ingest_schema_total",
+    kind: Kind::Counter,
+    labels: &["source", "result"],
+    help: "Verified bodies of sources with schemas, by what the schema of their type said: valid, invalid, or skipped (no schema, or too large).",
+};
+
 /// Everything the edge counts.
 pub const CATALOGUE: &[Def] = &{
     let [held, limit, oldest, failed, refused, drained, aside, damaged, commit, written] = spool::metrics::CATALOGUE;
@@ -147,6 +156,7 @@ pub const CATALOGUE: &[Def] = &{
         CONFIG_LOADED,
         DUPLICATE_IDS,
         DUPLICATE_IDS_DROPPED,
+        SCHEMA,
         held,
         limit,
         oldest,
@@ -211,6 +221,8 @@ pub struct Metrics {
     pub duplicate_ids: IntGaugeVec,
     /// See [`DUPLICATE_IDS_DROPPED`].
     pub duplicate_ids_dropped: IntCounterVec,
+    /// See [`SCHEMA`].
+    pub schema: IntCounterVec,
 }
 
 impl Metrics {
@@ -221,6 +233,13 @@ impl Metrics {
             appended: self.requests.with_label_values(&[source, Outcome::Appended.label()]),
             seconds: self.request_seconds.with_label_values(&[source]),
             body_bytes: self.body_bytes.with_label_values(&[source]),
+        }
+    }
+
+    /// Lets the series of a source with schemas begin at zero, so that the first difference is an increase.
+    pub fn begin_schema(&self, source: &str) {
+        for label in Verdict::LABELS {
+            self.schema.with_label_values(&[source, label]);
         }
     }
 
@@ -245,6 +264,7 @@ impl Metrics {
             config_loaded: gauge(registry, &CONFIG_LOADED)?,
             duplicate_ids: gauge(registry, &DUPLICATE_IDS)?,
             duplicate_ids_dropped: counter(registry, &DUPLICATE_IDS_DROPPED)?,
+            schema: counter(registry, &SCHEMA)?,
         })
     }
 }

@@ -4,6 +4,8 @@ use hooklog_signatures::Rejection;
 use http::StatusCode;
 use tracing::Level;
 
+use crate::validate::pointer::Pointer;
+
 /// How a request ended. There is no other way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -37,6 +39,8 @@ pub enum Outcome {
     BadMediaType,
     /// The body says two things where the event's id, type or key stands.
     Ambiguous,
+    /// The body differs from the source's schema.
+    SchemaRefused,
     /// The source has had its share for now.
     RateLimited,
     /// The headers are over the limit.
@@ -53,6 +57,21 @@ pub enum Outcome {
     SpoolFailed,
     /// The brokers refuse this record for good: it is larger than they take.
     LogRefused,
+}
+
+/// A request that ended without being stored, and what the caller may know beyond its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where its body differs from the schema, if that is why.
+    pub pointer: Option<Pointer>,
+}
+
+impl From<Outcome> for Refused {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, pointer: None }
+    }
 }
 
 /// Whether the connection is closed after the answer.
@@ -84,6 +103,7 @@ impl Outcome {
             Self::UriTooLong => "uri_too_long",
             Self::BadMediaType => "bad_media_type",
             Self::Ambiguous => "ambiguous",
+            Self::SchemaRefused => "schema_refused",
             Self::RateLimited => "rate_limited",
             Self::HeadersTooLarge => "headers_too_large",
             Self::Overloaded => "overloaded",
@@ -119,7 +139,7 @@ impl Outcome {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::BadMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Ambiguous => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Ambiguous | Self::SchemaRefused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Overloaded
@@ -143,7 +163,9 @@ impl Outcome {
         match self {
             Self::Appended | Self::Duplicate => Level::DEBUG,
             Self::Handshake | Self::Spooled => Level::INFO,
-            Self::Unverified(_) | Self::Ambiguous | Self::RateLimited | Self::AddressRefused => Level::WARN,
+            Self::Unverified(_) | Self::Ambiguous | Self::SchemaRefused | Self::RateLimited | Self::AddressRefused => {
+                Level::WARN
+            }
             Self::Overloaded | Self::LogAway | Self::SpoolFull | Self::SpoolFailed | Self::LogRefused => Level::ERROR,
             Self::Draining
             | Self::NotHttp
@@ -177,6 +199,7 @@ impl Outcome {
             Self::UriTooLong => "the request target is too long",
             Self::BadMediaType => "this source does not take that media type",
             Self::Ambiguous => "the body names the event twice",
+            Self::SchemaRefused => "the body is not as this source's schema has it",
             Self::RateLimited => "too many requests for this source",
             Self::HeadersTooLarge => "the headers are over the limit",
             Self::Overloaded => "too much in hand",
@@ -198,6 +221,7 @@ impl Outcome {
             | Self::Duplicate
             | Self::Handshake
             | Self::Ambiguous
+            | Self::SchemaRefused
             | Self::LogAway
             | Self::SpoolFull
             | Self::SpoolFailed
@@ -221,6 +245,7 @@ impl Outcome {
             Self::UriTooLong,
             Self::BadMediaType,
             Self::Ambiguous,
+            Self::SchemaRefused,
             Self::RateLimited,
             Self::HeadersTooLarge,
             Self::Overloaded,

@@ -21,9 +21,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::admit::Rate;
 use crate::body::Read;
-use crate::identify::identify;
+use crate::identify::{Event, identify};
 use crate::seal::{self, Sealed, Verified, seal, trace};
 use crate::source::Source;
+use crate::validate::{Mode, Verdict};
 
 /// The record header with the request's method.
 pub const METHOD: &str = "hooklog-method";
@@ -66,7 +67,7 @@ pub struct Quarantine {
 }
 
 /// A request that was refused.
-pub struct Refused<'a> {
+pub struct Unproven<'a> {
     /// What it was but for its body.
     pub head: Head<'a>,
     /// Its body.
@@ -85,7 +86,7 @@ impl Quarantine {
     }
 
     /// Keeps a request, if it is one that could be verified later, and there is room. Waits for nobody: it is a service, not a promise.
-    pub fn keep(&self, source: &Source, refused: &Refused<'_>, frame: Frame, now: Instant) {
+    pub fn keep(&self, source: &Source, refused: &Unproven<'_>, frame: Frame, now: Instant) {
         if !source.scheme.signs_body() {
             return;
         }
@@ -114,7 +115,7 @@ impl Quarantine {
         }
     }
 
-    fn append(&self, source: &Source, refused: &Refused<'_>, frame: Frame) -> bool {
+    fn append(&self, source: &Source, refused: &Unproven<'_>, frame: Frame) -> bool {
         let hash = hex::encode(refused.read.sha256);
         let (Ok(id), Ok(kind), Ok(key)) =
             (EventId::parse(&hash), EventType::parse(KIND), OrderingKey::parse(source.name.as_str()))
@@ -170,6 +171,9 @@ pub enum NotAdmitted {
     /// Its body names the event twice.
     #[error("the body names the event twice")]
     Ambiguous,
+    /// Its body is not as its schema has it.
+    #[error("the body is not as its schema has it")]
+    Differs,
 }
 
 impl Suspect {
@@ -210,8 +214,19 @@ impl Suspect {
             body_sha256: self.envelope.body_sha256,
             key_id: proof.key_id.as_deref(),
             received_at: self.envelope.received_at,
+            differs: self.differs(source, &event)?,
         };
         Ok(seal(&verified, source, event, trace(&headers, random), frame))
+    }
+
+    /// Whether the body differs from its schema, where that is marked and not refused.
+    fn differs(&self, source: &Source, event: &Event) -> Result<bool, NotAdmitted> {
+        let Some(schemas) = &source.schemas else { return Ok(false) };
+        match (schemas.check(&event.kind, &self.envelope.body), schemas.mode) {
+            (Verdict::Valid | Verdict::Skipped, _) => Ok(false),
+            (Verdict::Invalid(_), Mode::Observe) => Ok(true),
+            (Verdict::Invalid(_), Mode::Enforce) => Err(NotAdmitted::Differs),
+        }
     }
 
     fn headers(&self) -> HeaderMap {

@@ -1,4 +1,4 @@
-//! One request, step by step: find → admit → read and verify → handshake → identify → seal → store → answer.
+//! One request, step by step: find → admit → read and verify → handshake → identify → validate → seal → store → answer.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::response::Response;
 use bytes::Bytes;
 use hooklog_process::failpoint;
-use hooklog_schemas::Timestamp;
+use hooklog_schemas::{EventType, Timestamp};
 use hooklog_signatures::{HandshakeAnswer, Head, Rejection, UnixMillis, answer, may_be_unsigned};
 use http::{HeaderMap, Method, Request, header};
 use http_body::Body;
@@ -17,12 +17,16 @@ use crate::duplicates::First;
 use crate::durable::{Durable, Entry};
 use crate::edge::Edge;
 use crate::identify::identify;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refused};
 use crate::phase::Phase;
-use crate::quarantine::Refused;
+use crate::quarantine::Unproven;
 use crate::respond;
 use crate::seal::{Sealed, Verified, seal, trace};
 use crate::source::Source;
+use crate::validate::{Mode, Verdict};
+
+/// What every path begins with; the source's name follows.
+pub const PATH: &str = "/in/";
 
 /// Who sends, and where the connection stands.
 #[derive(Clone, Copy)]
@@ -46,7 +50,7 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let start = edge.clock.monotonic();
-    let source = request.uri().path().strip_prefix("/in/").and_then(|name| edge.sources.find(name));
+    let source = request.uri().path().strip_prefix(PATH).and_then(|name| edge.sources.find(name));
     // Whatever becomes of the sources meanwhile, the request ends with the one that it began with.
     let Some(source) = source else {
         return edge.end(None, start, Outcome::UnknownSource);
@@ -61,11 +65,11 @@ where
             edge.note(Some(source), start, Outcome::Handshake);
             response
         }
-        Err(Outcome::Duplicate) => {
+        Err(Refused { outcome: Outcome::Duplicate, .. }) => {
             edge.note(Some(source), start, Outcome::Duplicate);
             respond::duplicate(&source.scheme.reply)
         }
-        Err(outcome) => edge.end(Some(source), start, outcome),
+        Err(refused) => edge.end(Some(source), start, refused),
     };
     failpoint::hit("edge.before-answer");
     response
@@ -77,7 +81,7 @@ async fn take<B>(
     client: Client<'_>,
     request: Request<B>,
     start: Instant,
-) -> Result<Done, Outcome>
+) -> Result<Done, Refused>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -91,7 +95,7 @@ where
     if let Err(rejection) = &verifier
         && !may_be_unsigned(&source.scheme, head)
     {
-        return Err(Outcome::Unverified(*rejection));
+        return Err(Outcome::Unverified(*rejection).into());
     }
     let pace = Pace { max_bytes: source.max_body, ..edge.pace };
     let clocked = Clocked { pace, start, phase: client.phase };
@@ -103,7 +107,7 @@ where
     }
     let proof = proof.map_err(|rejection| refuse(edge, source, head, &read, rejection))?;
     if parts.method != Method::POST {
-        return Err(Outcome::BadMethod);
+        return Err(Outcome::BadMethod.into());
     }
     let length = read.bytes.len();
     let (sealed, first) = make(edge, source, head, &read, proof.key_id.as_deref())?;
@@ -117,8 +121,8 @@ where
 /// The end of a request that nobody's secret proves. One whose signature is merely wrong may be kept, for the day the secret is mended.
 fn refuse(edge: &Edge, source: &Source, head: Head<'_>, read: &Read, rejection: Rejection) -> Outcome {
     if let Some(quarantine) = edge.quarantine.as_ref().filter(|_| rejection == Rejection::Mismatch) {
-        let refused = Refused { head, read, received_at: Timestamp(edge.clock.now_ms()) };
-        quarantine.keep(source, &refused, edge.frame, edge.clock.monotonic());
+        let unproven = Unproven { head, read, received_at: Timestamp(edge.clock.now_ms()) };
+        quarantine.keep(source, &unproven, edge.frame, edge.clock.monotonic());
     }
     Outcome::Unverified(rejection)
 }
@@ -134,22 +138,37 @@ fn greet(source: &Source, answer: HandshakeAnswer) -> Response {
     respond::handshake(answer)
 }
 
-/// Names a verified webhook, and seals it unless it was stored before.
+/// Names a verified webhook, holds it to its schema, and seals it unless it was stored before.
 fn make(
     edge: &Edge,
     source: &Source,
     head: Head<'_>,
     read: &Read,
     key_id: Option<&str>,
-) -> Result<(Sealed, Option<First>), Outcome> {
+) -> Result<(Sealed, Option<First>), Refused> {
     let event = identify(&source.scheme, head, &read.bytes, &read.sha256).map_err(|_| Outcome::Ambiguous)?;
     let received_at = Timestamp(edge.clock.now_ms());
     let first = edge.duplicates.look(source, &event.id, received_at)?;
+    let differs = differs(edge, source, &event.kind, &read.bytes)?;
     let headers = head.headers;
-    let verified = Verified { headers, body: &read.bytes, body_sha256: read.sha256, key_id, received_at };
+    let verified = Verified { headers, body: &read.bytes, body_sha256: read.sha256, key_id, received_at, differs };
     let sealed = seal(&verified, source, event, trace(headers, &edge.random), edge.frame);
     failpoint::hit("edge.sealed");
     Ok((sealed, first))
+}
+
+/// Whether a body differs from its schema, where that is marked and not refused. Most sources have none, and nothing is parsed.
+fn differs(edge: &Edge, source: &Source, kind: &EventType, body: &[u8]) -> Result<bool, Refused> {
+    let Some(schemas) = &source.schemas else { return Ok(false) };
+    let verdict = schemas.check(kind, body);
+    edge.note_schema(source, kind, &verdict);
+    match (verdict, schemas.mode) {
+        (Verdict::Valid | Verdict::Skipped, _) => Ok(false),
+        (Verdict::Invalid(_), Mode::Observe) => Ok(true),
+        (Verdict::Invalid(pointer), Mode::Enforce) => {
+            Err(Refused { outcome: Outcome::SchemaRefused, pointer: Some(pointer) })
+        }
+    }
 }
 
 /// Stores a sealed record. A request that can only wait for the log holds nothing of it meanwhile: the log's client has its copy.

@@ -7,7 +7,7 @@ use hooklog_signatures::{HandshakeAnswer, Reply};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::durable::Durable;
-use crate::outcome::{Connection, Outcome};
+use crate::outcome::{Connection, Refused};
 use crate::source::Source;
 
 /// Where the record lies: `topic/partition/offset`.
@@ -76,9 +76,10 @@ pub fn handshake(answer: HandshakeAnswer) -> Response {
 
 /// The answer for everything else.
 #[must_use]
-pub fn problem(outcome: Outcome, patience: Patience, random: &Random) -> Response {
-    let status = outcome.status();
-    let mut response = Response::new(Body::from(document(outcome, status)));
+pub fn problem(refused: impl Into<Refused>, patience: Patience, random: &Random) -> Response {
+    let refused = refused.into();
+    let (outcome, status) = (refused.outcome, refused.outcome.status());
+    let mut response = Response::new(Body::from(document(&refused)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -99,7 +100,13 @@ fn retry_after(patience: Patience, random: &Random) -> u64 {
     patience.seconds + random.below(patience.seconds + 1)
 }
 
-fn document(outcome: Outcome, status: StatusCode) -> String {
+/// The problem document.
+pub(crate) fn document(refused: &Refused) -> String {
+    // A pointer is made of the caller's own names, and is escaped.
+    let pointer =
+        refused.pointer.as_ref().map(|pointer| format!(",\"pointer\":{}", serde_json::json!(pointer.as_str())));
     // Titles hold no character that JSON escapes; a test reads every document.
-    format!("{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{}}}\n", outcome.title(), status.as_u16())
+    let (title, status) = (refused.outcome.title(), refused.outcome.status().as_u16());
+    let pointer = pointer.unwrap_or_default();
+    format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status}{pointer}}}\n")
 }

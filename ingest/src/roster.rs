@@ -48,6 +48,9 @@ impl Roster {
                 source.keep_share_of(old);
             }
             source.count_with(|| self.metrics.stored(source.name.as_str()));
+            if source.schemas.is_some() {
+                self.metrics.begin_schema(source.name.as_str());
+            }
             source.revive(now);
             Some(source)
         });

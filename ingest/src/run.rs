@@ -236,7 +236,12 @@ pub async fn start_from(origin: Option<Origin>, config: Config, outside: &Outsid
     let (listener, ingest) = bind("listen", config.listen).await?;
     let (admin_listener, admin) = bind("admin", config.admin).await?;
     let shown = Shown::default();
-    let admin_parts = Admin { registry: outside.registry.clone(), health, config: shown.clone() };
+    let admin_parts = Admin {
+        registry: outside.registry.clone(),
+        health,
+        config: shown.clone(),
+        documents: crate::openapi::served(),
+    };
     let means = Means { origin, shown, prepare: prepare(&writer, &config.kafka.registry) };
     let reloader = Reloader::new(Arc::clone(&edge), config.clone(), means);
     tokio::spawn(reloader.run(outside.shutdown.clone()));

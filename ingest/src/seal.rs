@@ -37,6 +37,8 @@ pub struct Verified<'a> {
     pub key_id: Option<&'a str>,
     /// When it was whole.
     pub received_at: Timestamp,
+    /// Whether its body differs from the source's schema.
+    pub differs: bool,
 }
 
 /// A record, ready to be appended. It owns all of it, and borrows nothing of the request.
@@ -48,13 +50,18 @@ pub struct Sealed {
     /// The envelope's bytes.
     pub value: Vec<u8>,
     trace: String,
+    differs: bool,
 }
 
 impl Sealed {
     /// The record's headers.
     #[must_use]
     pub fn headers<'s>(&'s self, source: &'s Source) -> Vec<RecordHeader<'s>> {
-        RecordHeaders::of(&draft(source, &self.event, &self.trace, self.received_at))
+        let mut headers = RecordHeaders::of(&draft(source, &self.event, &self.trace, self.received_at));
+        if self.differs {
+            headers.push((RecordHeaders::SCHEMA, Cow::Borrowed(b"invalid")));
+        }
+        headers
     }
 }
 
@@ -77,7 +84,7 @@ pub fn seal(request: &Verified<'_>, source: &Source, event: Event, trace: String
         ..draft(source, &event, &trace, request.received_at)
     };
     let value = encode_draft(&whole, frame);
-    Sealed { event, received_at: request.received_at, value, trace }
+    Sealed { event, received_at: request.received_at, value, trace, differs: request.differs }
 }
 
 /// The headers that are stored: without credentials, and without those of the connection.

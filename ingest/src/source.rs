@@ -15,6 +15,8 @@ use crate::config::{Config, SourceConfig};
 use crate::duplicates;
 use crate::metrics::Stored;
 use crate::secret::{FetchError, Ring};
+use crate::validate::Schemas;
+use crate::validate::folder::{self, FolderError};
 
 /// The largest body any source may allow, in bytes: 25 MiB, what GitHub sends at most.
 pub const MAX_BODY_LIMIT: u64 = 25 * 1024 * 1024;
@@ -34,6 +36,8 @@ pub struct Source {
     pub topic: TopicName,
     /// The largest body, in bytes.
     pub max_body: usize,
+    /// What its bodies have to look like, if that is checked.
+    pub schemas: Option<Arc<Schemas>>,
     /// What to do when the log is away.
     pub when_log_away: WhenLogAway,
     /// Requests a second, if limited.
@@ -91,6 +95,9 @@ pub enum Problem {
     /// A window that remembers nothing, or for too long.
     #[error("duplicates is to be over 0 and at most 7d: leave it away to have every copy stored")]
     Window,
+    /// A schema can't be used.
+    #[error("{0}")]
+    Schema(#[from] FolderError),
     /// A rate of nothing.
     #[error("rate is 0: leave it away for no limit")]
     ZeroRate,
@@ -185,7 +192,12 @@ impl Source {
         if duplicates.is_some_and(|window| window.is_zero() || window > duplicates::LONGEST) {
             return Err(Problem::Window);
         }
+        let schemas = config.schema.as_ref().map(|schema| {
+            let max_bytes = schema.max_bytes.unwrap_or(defaults.limits.schema_bytes);
+            folder::read(&schema.dir, schema.mode, max_bytes.as_usize())
+        });
         Ok(Self {
+            schemas: schemas.transpose()?.map(Arc::new),
             when_log_away: config.when_log_away.unwrap_or(scheme.delivery.when_log_away),
             spooled: spooled(&scheme, config),
             name,

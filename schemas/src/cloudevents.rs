@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use crate::codec::Draft;
 
-/// The names of the headers that every event record has.
+/// The names of the headers that event records have.
 pub struct RecordHeaders;
 
 /// One header of a record: its name and its bytes.
@@ -29,6 +29,9 @@ impl RecordHeaders {
     pub const TRACEPARENT: &'static str = "traceparent";
     /// What deduplication compares: `<source>:<id>`.
     pub const DEDUPE_ID: &'static str = "hooklog-dedupe-id";
+
+    /// `invalid` on a record whose body differs from its source's schema; good records do not have it, so that they cost nothing.
+    pub const SCHEMA: &'static str = "hooklog-schema";
 
     /// The headers of an event's record, in a fixed order.
     #[must_use]

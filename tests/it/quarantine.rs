@@ -46,7 +46,10 @@ async fn what_a_wrong_secret_refused_is_admitted_once_it_is_mended_and_only_once
     assert!(edge.stop(Duration::from_secs(40)).await.success());
 
     let wrong = reverify(&edge, &source, &[]);
-    assert_eq!((&wrong["examined"], &wrong["admitted"], &wrong["unverified"]["mismatch"]), (&50.into(), &0.into(), &50.into()));
+    assert_eq!(
+        (&wrong["examined"], &wrong["admitted"], &wrong["unverified"]["mismatch"]),
+        (&50.into(), &0.into(), &50.into())
+    );
     edge.mend_secret();
     let dry = reverify(&edge, &source, &["--dry-run"]);
     assert_eq!((&dry["admitted"], &dry["dry_run"]), (&50.into(), &true.into()));

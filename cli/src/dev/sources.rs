@@ -82,6 +82,7 @@ fn samples(held: &Held, random: &Random) -> Result<BTreeMap<String, SourceConfig
             allow: Vec::new(),
             media_types: Vec::new(),
             when_log_away: None,
+            schema: None,
             duplicates: None,
             scheme: toml::Table::new(),
         };

@@ -244,7 +244,12 @@ async fn sandbox(beside: &Shutdown) -> Result<String, Failure> {
 
 async fn consumers_admin(registry: &Registry, health: &Health, beside: &Shutdown) -> Result<SocketAddr, Failure> {
     let (listener, address) = listen("the consumers' admin port").await?;
-    let admin = Admin { registry: registry.clone(), health: health.clone(), config: Shown::default() };
+    let admin = Admin {
+        registry: registry.clone(),
+        health: health.clone(),
+        config: Shown::default(),
+        documents: std::sync::Arc::default(),
+    };
     tokio::spawn(serve_admin(listener, admin, beside.clone()));
     Ok(address)
 }

@@ -149,7 +149,8 @@ async fn run_until_signal<C: Consumer>(consumer: C, args: &RunArgs) -> Result<()
     let listener = tokio::net::TcpListener::bind(settings.admin).await;
     let listener = listener.map_err(|cause| failed(&format!("admin port {}", settings.admin), cause))?;
     let address = listener.local_addr().map_err(|cause| failed("admin port", cause))?;
-    let admin = Admin { registry, health, config: Shown::new(serde_json::to_value(&settings)?) };
+    let shown = Shown::new(serde_json::to_value(&settings)?);
+    let admin = Admin { registry, health, config: shown, documents: std::sync::Arc::default() };
     let serving = tokio::spawn(admin::serve(listener, admin, shutdown.clone()));
 
     let (sender, ready) = oneshot::channel();

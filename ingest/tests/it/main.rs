@@ -5,8 +5,10 @@
 mod server;
 mod request;
 mod outcomes;
+mod openapi;
 mod steps;
 mod record;
+mod schema;
 mod limits;
 mod slow;
 mod framing;

@@ -169,6 +169,11 @@ impl Server {
         self.sum(&format!("limit=\"{limit}\""), "hooklog_ingest_spool_refused_total")
     }
 
+    /// How many bodies a schema said this of.
+    pub(crate) fn schema(&self, result: &str) -> u64 {
+        self.sum(&format!("result=\"{result}\""), "hooklog_ingest_schema_total")
+    }
+
     /// Where its configuration and its secret lie.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

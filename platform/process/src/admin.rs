@@ -1,7 +1,10 @@
-//! The admin port: `/livez`, `/readyz`, `/metrics`, `/configz`. Not for the public; bound to loopback unless told otherwise.
+//! The admin port: `/livez`, `/readyz`, `/metrics`, `/configz`, and documents that a process hands to it. Not for the public; bound to loopback unless told otherwise.
 
+use std::sync::Arc;
+
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -22,7 +25,23 @@ pub struct Admin {
     pub health: Health,
     /// The effective configuration, without secrets.
     pub config: Shown,
+    /// What the process tells of itself.
+    pub documents: Arc<[Document]>,
 }
+
+/// A document that stays the same while the process lives.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Where it is served: `/openapi.json`.
+    pub path: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its bytes.
+    pub body: Bytes,
+}
+
+/// What a document may do in a browser: show itself, with its own style. It runs nothing and fetches nothing.
+const SHOWN_ALONE: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
 
 /// Serves the admin port until shutdown.
 ///
@@ -34,6 +53,7 @@ pub async fn serve(listener: TcpListener, admin: Admin, shutdown: Shutdown) -> s
         .route("/readyz", get(ready))
         .route("/metrics", get(all_metrics))
         .route("/configz", get(config))
+        .fallback(document)
         .with_state(admin);
     axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.requested().await }).await
 }
@@ -66,4 +86,19 @@ async fn all_metrics(State(admin): State<Admin>) -> Response {
 
 async fn config(State(admin): State<Admin>) -> Json<serde_json::Value> {
     Json(admin.config.get())
+}
+
+async fn document(State(admin): State<Admin>, method: Method, uri: Uri) -> Response {
+    let Some(document) = admin.documents.iter().find(|document| document.path == uri.path()) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    if method != Method::GET && method != Method::HEAD {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
+    }
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(document.content_type)),
+        (header::CONTENT_SECURITY_POLICY, SHOWN_ALONE),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (headers, document.body.clone()).into_response()
 }
