@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::program::hooklog;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "",
     "dev",
     "send",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 18] = [
     "sources",
     "sources list",
     "sources check",
+    "sources test",
     "config",
     "help",
 ];

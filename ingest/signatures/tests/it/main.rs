@@ -10,3 +10,5 @@ mod streaming;
 mod naming;
 mod handshakes;
 mod signing;
+mod explained;
+mod hostile;
