@@ -1,4 +1,6 @@
-//! `hooklog sources`: the providers that are built in, and a check of provider files and edge configurations.
+//! `hooklog sources`: the providers that are built in, a check of provider files and edge configurations, and a test of captured requests.
+
+mod captured;
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,8 @@ const FILE_LIMIT: u64 = 1024 * 1024;
 #[command(after_help = "Examples:
   hooklog sources list
   hooklog sources check edge.toml
-  hooklog sources check my-provider.toml")]
+  hooklog sources check my-provider.toml
+  hooklog sources test stripe --request captured.json --secret-file stripe.secret")]
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -45,6 +48,15 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Hold a captured request against a provider's scheme: which step fails, and which bytes were signed
+    #[command(after_help = "The request, as JSON:
+  {\"method\":\"POST\",\"url\":\"https://hooks.example.com/in/acme\",\"headers\":{\"X-Signature\":\"…\"},\"body\":\"…\"}
+Exits 0 if it is believed, 1 if not, 2 if there is nothing to judge. Secrets are never printed.
+
+Examples:
+  hooklog sources test stripe --request captured.json --secret-file stripe.secret --now 1700000000
+  hooklog sources test my-provider.toml --request captured.json --secret-file key.pem --json")]
+    Test(captured::Arguments),
 }
 
 #[derive(Serialize)]
@@ -73,6 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut output = Output::stdout();
     match &arguments.action {
         Action::List { json } => list(*json, &mut output),
+        Action::Test(arguments) => captured::run(arguments, &mut output),
         Action::Check { file, json } => {
             let checked = check(file)?;
             if *json {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::program::hooklog;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 27] = [
     "",
     "dev",
     "send",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 25] = [
     "sources",
     "sources list",
     "sources check",
+    "sources test",
     "config",
     "help",
 ];

@@ -69,6 +69,56 @@ fn a_bad_file_is_64_with_its_line_and_a_missing_one_74() {
 }
 
 #[test]
+fn a_captured_request_is_believed_or_it_is_said_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    };
+    let secret = file("slack.secret", "8f742231b10e8888abcd99yyyzzz85a5\n");
+    // Slack's published example.
+    let body = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
+    let request = |body: &str| {
+        let headers = "\"X-Slack-Request-Timestamp\":\"1531420618\",\"X-Slack-Signature\":\"v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503\"";
+        format!("{{\"method\":\"POST\",\"headers\":{{{headers}}},\"body\":\"{body}\"}}")
+    };
+    let (good, changed) = (file("good.json", &request(body)), file("changed.json", &request("text=")));
+    let test = |request: &str, now: &str, more: &[&str]| {
+        let fixed = ["sources", "test", "slack", "--request", request, "--now", now];
+        hooklog(fixed.iter().copied().chain(more.iter().copied()))
+    };
+    let with_secret = ["--secret-file", secret.as_str()];
+    let said = test(&good, "1531420618", &with_secret);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.out.contains("signed  v0:1531420618:token=xyzz") && said.out.contains("believed: slack"),
+        "{}",
+        said.out
+    );
+    let said = test(&changed, "1531420618", &with_secret);
+    assert!(said.code == 1 && said.out.contains("failed  made with a key"), "{}", said.out);
+    let said = test(&good, "1531420919", &with_secret);
+    assert!(said.code == 1 && said.err.contains("too old"), "{}", said.err);
+    let json = test(&changed, "1531420618", &["--secret-file", &secret, "--json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((json["reason"].as_str(), json["believed"].as_bool()), (Some("mismatch"), Some(false)));
+    for (said, word) in [
+        (test(&good, "1", &[]), "--secret-file"),
+        (test("/nonexistent.json", "1", &with_secret), "/nonexistent.json"),
+        (test(&file("bad.json", "{}"), "1", &with_secret), "body_base64"),
+        (hooklog(["sources", "test", "slak", "--request", &good]), "slak"),
+    ] {
+        assert!(said.code == 2 && said.err.contains(word), "{} {}", said.code, said.err);
+    }
+    for said in [test(&good, "1531420618", &with_secret), test(&changed, "1531420618", &with_secret)] {
+        assert!(!format!("{}{}", said.out, said.err).contains("8f742231"), "a secret is printed");
+    }
+}
+
+#[test]
 fn providers_and_settings_are_listed_for_people_and_machines() {
     let people = hooklog(["sources", "list"]);
     assert!(people.out.starts_with("NAME ") && people.out.contains("https://docs.stripe.com/"), "{}", people.out);

@@ -74,6 +74,8 @@ pub struct Signed {
     pub(crate) algorithm: Algorithm,
     /// What is signed; any of them may fit.
     pub(crate) templates: Vec<Template>,
+    /// Labelled items beside signatures and time are looked at.
+    pub(crate) keeps_items: bool,
     /// Where the body stands in the one template, if it can be hashed as it arrives.
     pub(crate) streams_at: Option<usize>,
     pub(crate) signature: Signature,
@@ -143,7 +145,7 @@ impl List {
 
     /// Whether the label is not one of a few but the sender's choice.
     pub(crate) fn accepts_any(&self) -> bool {
-        self.labels.iter().any(|accepted| accepted == "*")
+        self.labels.first().is_some_and(|accepted| accepted == "*")
     }
 }
 

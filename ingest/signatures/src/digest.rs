@@ -43,8 +43,8 @@ impl Digest {
             Self::Md5 => Hash::Md5(Md5::new()),
             Self::Sha1 => Hash::Sha1(Sha1::new()),
             Self::Sha256 => Hash::Sha256(Sha256::new()),
-            Self::Sha384 => Hash::Sha384(Sha384::new()),
-            Self::Sha512 => Hash::Sha512(Sha512::new()),
+            Self::Sha384 => Hash::Sha384(Box::default()),
+            Self::Sha512 => Hash::Sha512(Box::default()),
         }
     }
 }
@@ -55,8 +55,8 @@ pub(crate) enum Hash {
     Md5(Md5),
     Sha1(Sha1),
     Sha256(Sha256),
-    Sha384(Sha384),
-    Sha512(Sha512),
+    Sha384(Box<Sha384>),
+    Sha512(Box<Sha512>),
 }
 
 impl Hash {

@@ -37,15 +37,15 @@ impl Function {
     }
 }
 
-/// A keyed hash under way. A keyed but otherwise fresh one is kept per secret and cloned per request, which saves
+/// A keyed hash under way; the large ones are boxed, so that the usual ones are cheap to hand on. A keyed but otherwise fresh one is kept per secret and cloned per request, which saves
 /// hashing the key's two blocks again.
 #[derive(Clone)]
 pub(crate) enum Mac {
     Md5(Hmac<Md5>),
     Sha1(Hmac<Sha1>),
     Sha256(Hmac<Sha256>),
-    Sha384(Hmac<Sha384>),
-    Sha512(Hmac<Sha512>),
+    Sha384(Box<Hmac<Sha384>>),
+    Sha512(Box<Hmac<Sha512>>),
 }
 
 /// Why keying cannot fail: HMAC hashes a key that is longer than a block.
@@ -57,8 +57,8 @@ impl Mac {
             Function::HmacMd5 => Self::Md5(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
             Function::HmacSha1 => Self::Sha1(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
             Function::HmacSha256 => Self::Sha256(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
-            Function::HmacSha384 => Self::Sha384(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
-            Function::HmacSha512 => Self::Sha512(Hmac::new_from_slice(key).expect(ANY_LENGTH)),
+            Function::HmacSha384 => Self::Sha384(Box::new(Hmac::new_from_slice(key).expect(ANY_LENGTH))),
+            Function::HmacSha512 => Self::Sha512(Box::new(Hmac::new_from_slice(key).expect(ANY_LENGTH))),
         }
     }
 

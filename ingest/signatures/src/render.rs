@@ -51,7 +51,12 @@ pub(crate) fn render(segments: &[Segment], parts: &Parts<'_>, sink: &mut impl Fn
     for segment in segments {
         match segment {
             Segment::Literal(text) => sink(text.as_bytes()),
-            Segment::Part(part) => sink(&parts.part(part)?.ok_or(Rejection::Missing)?),
+            Segment::Part(part) => match (&part.source, part.functions.is_empty()) {
+                // The two that every second scheme has are borrowed as they are.
+                (Source::Timestamp, true) => sink(parts.timestamp.as_bytes()),
+                (Source::Id, true) => sink(parts.id.as_bytes()),
+                _ => sink(&parts.part(part)?.ok_or(Rejection::Missing)?),
+            },
             Segment::Optional(alternatives) => {
                 for alternative in alternatives {
                     if parts.has_all(alternative)? {

@@ -22,10 +22,10 @@ const MAX_SIGNATURE_BYTES: usize = 1024;
 #[derive(Default)]
 pub(crate) struct Offered<'a> {
     pub(crate) signatures: Vec<Offer<'a>>,
-    /// The other labelled items, in order.
+    /// The other labelled items, in order, if anybody looks at them.
     pub(crate) items: Vec<(&'a str, &'a str)>,
-    /// The item at the time's position.
-    positioned: Option<&'a str>,
+    /// The item that is the time.
+    timed: Option<&'a str>,
     count: usize,
 }
 
@@ -111,26 +111,31 @@ impl<'a> Offered<'a> {
 
     fn items(&mut self, signed: &Signed, list: &List, text: &'a str) -> Result<(), Rejection> {
         let Some(groups) = &list.groups else { return self.group(signed, list, text) };
+        let mut known = None;
         for group in text.split(groups.as_str()) {
+            self.timed = None;
             self.group(signed, list, group)?;
+            // The same in every group: whichever were taken, another reader could take another.
+            if known.is_some_and(|known| known != self.timed) {
+                return Err(Rejection::Malformed);
+            }
+            known = Some(self.timed);
         }
-        // The same in every group: whichever were taken, another reader could take another.
-        self.items.sort_unstable();
-        self.items.dedup();
         Ok(())
     }
 
     fn group(&mut self, signed: &Signed, list: &List, text: &'a str) -> Result<(), Rejection> {
-        let position = match signed.time.as_ref().map(|time| &time.from) {
-            Some(TimeFrom::Position(position)) => Some(*position),
-            _ => None,
+        let (time_label, time_position) = match signed.time.as_ref().map(|time| &time.from) {
+            Some(TimeFrom::Place(Place::Item(label))) => (Some(label.as_str()), None),
+            Some(TimeFrom::Position(position)) => (None, Some(*position)),
+            _ => (None, None),
         };
         for (place, item) in text.split(list.separator.as_str()).enumerate() {
             self.counted()?;
             let item = if list.trim { item.trim_matches(' ') } else { item };
             let Some(pair) = &list.pair else {
-                if position == Some(place) {
-                    self.positioned = Some(item);
+                if time_position == Some(place) {
+                    self.timed = Some(item);
                 } else {
                     self.push(signed, None, item)?;
                 }
@@ -138,9 +143,14 @@ impl<'a> Offered<'a> {
             };
             let unlabelled = || list.labels.iter().any(String::is_empty).then_some(("", item));
             let (label, value) = item.split_once(pair.as_str()).or_else(unlabelled).ok_or(Rejection::Malformed)?;
-            if list.accepts(label) {
+            if Some(label) == time_label {
+                // Two timestamps: whichever were taken, another reader could take the other.
+                if self.timed.replace(value).is_some() {
+                    return Err(Rejection::Malformed);
+                }
+            } else if list.accepts(label) {
                 self.push(signed, list.accepts_any().then_some(label), value)?;
-            } else {
+            } else if signed.keeps_items {
                 self.items.push((label, value));
             }
         }
@@ -166,16 +176,7 @@ impl<'a> Offered<'a> {
                 let name = names.iter().find(|name| headers.contains_key(*name)).ok_or(Rejection::Missing)?;
                 text(required(headers, name)?).map(Some)
             }
-            TimeFrom::Place(Place::Item(label)) => {
-                let mut values = self.items.iter().filter(|(known, _)| known == label);
-                match (values.next(), values.next()) {
-                    (Some((_, value)), None) => Ok(Some(value)),
-                    // Two timestamps: whichever were taken, another reader could take the other.
-                    (Some(_), Some(_)) => Err(Rejection::Malformed),
-                    (None, _) => Err(Rejection::Missing),
-                }
-            }
-            TimeFrom::Position(_) => self.positioned.ok_or(Rejection::Missing).map(Some),
+            TimeFrom::Place(Place::Item(_)) | TimeFrom::Position(_) => self.timed.ok_or(Rejection::Missing).map(Some),
             TimeFrom::Place(_) => Ok(None),
         }
     }

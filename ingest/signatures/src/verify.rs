@@ -51,6 +51,13 @@ pub struct Verified {
     pub timestamp: Option<UnixMillis>,
 }
 
+/// What a request has proven of itself.
+pub(crate) struct Proven<'a> {
+    pub(crate) key: Option<&'a Key>,
+    pub(crate) timestamp: Option<UnixMillis>,
+    pub(crate) token: Option<Accepted<'a>>,
+}
+
 /// A verification under way: the head is judged, the body not yet.
 #[must_use = "a request is believed only when `finish` says so"]
 pub struct Verifier<'a> {
@@ -64,7 +71,7 @@ pub struct Verifier<'a> {
 
 enum Progress<'a> {
     /// One hash per live secret.
-    Hashing(Box<Hashing<'a>>),
+    Hashing(Hashing<'a>),
     /// The head alone decided.
     Decided(Option<&'a Key>),
     /// A token in the head is good; what it says of the body is to be seen.
@@ -157,25 +164,24 @@ impl<'a> Verifier<'a> {
     /// [`Rejection`]: [`Rejection::Mismatch`] when no live secret made any of the signatures, others when what else the
     /// scheme asks of the body does not hold.
     pub fn finish(self, body: &[u8]) -> Result<Verified, Rejection> {
-        let Self { scheme, keys, head, now, progress, mut timestamp } = self;
-        let mut token = None;
-        let key = match progress {
-            Progress::Decided(key) => key,
-            Progress::Hashing(hashing) => Some(hashing.finish(scheme, head)?),
-            Progress::Token(accepted) => {
-                let accepted = token.insert(*accepted);
-                Some(accepted.key)
-            }
-            Progress::Waiting => {
-                let believed = whole::believe(scheme, keys, head, body, now)?;
-                timestamp = believed.timestamp;
-                token = believed.token;
-                Some(believed.key)
-            }
-        };
-        let facts = Facts { scheme, head, body, token: token.as_ref(), key };
+        let (scheme, head) = (self.scheme, self.head);
+        let proven = self.prove(body)?;
+        let facts = Facts { scheme, head, body, token: proven.token.as_ref(), key: proven.key };
         rules::check(&facts)?;
-        Ok(Verified { key_id: key.map(Key::shared_id), timestamp })
+        Ok(Verified { key_id: proven.key.map(Key::shared_id), timestamp: proven.timestamp })
+    }
+
+    /// What the request has proven of itself, before the scheme's other conditions.
+    pub(crate) fn prove(self, body: &[u8]) -> Result<Proven<'a>, Rejection> {
+        let Self { scheme, keys, head, now, progress, timestamp } = self;
+        match progress {
+            Progress::Decided(key) => Ok(Proven { key, timestamp, token: None }),
+            Progress::Hashing(hashing) => {
+                Ok(Proven { key: Some(hashing.finish(scheme, head)?), timestamp, token: None })
+            }
+            Progress::Token(token) => Ok(Proven { key: Some(token.key), timestamp, token: Some(*token) }),
+            Progress::Waiting => whole::believe(scheme, keys, head, body, now),
+        }
     }
 
     fn begin_hashing(&mut self, signed: &'a Signed, template: &'a Template, body_at: usize) -> Result<(), Rejection> {
@@ -194,14 +200,15 @@ impl<'a> Verifier<'a> {
         let mut hashing = Hashing { signed, template, body_at, offered, timestamp, id, hashes: Vec::new() };
         let mut hashes = Vec::with_capacity(self.keys.iter().len());
         for key in self.keys.iter() {
-            if let Some(mut hash) = Running::of(signed, key) {
+            let Some(hash) = Running::of(signed, key) else { continue };
+            hashes.push((key, hash));
+            if let (Some((_, hash)), 1..) = (hashes.last_mut(), body_at) {
                 let before = &template.0[..body_at];
                 render(before, &hashing.parts(self.scheme, self.head, key), &mut |bytes| hash.update(bytes))?;
-                hashes.push((key, hash));
             }
         }
         hashing.hashes = hashes;
-        self.progress = Progress::Hashing(Box::new(hashing));
+        self.progress = Progress::Hashing(hashing);
         Ok(())
     }
 
@@ -246,7 +253,9 @@ impl<'a> Hashing<'a> {
     fn finish(mut self, scheme: &Scheme, head: Head<'_>) -> Result<&'a Key, Rejection> {
         for (key, mut hash) in std::mem::take(&mut self.hashes) {
             let after = &self.template.0[self.body_at + 1..];
-            render(after, &self.parts(scheme, head, key), &mut |bytes| hash.update(bytes))?;
+            if !after.is_empty() {
+                render(after, &self.parts(scheme, head, key), &mut |bytes| hash.update(bytes))?;
+            }
             let made = hash.finish();
             let is_made = |offer: &signature::Offer<'_>| {
                 offer.is_for(key) && matches!(&offer.proof, Offering::Tag(tag) if made.matches(tag))

@@ -1,7 +1,10 @@
 //! Schemes that can be judged only over the whole body: parts of it are signed, or the signature is in it.
 
+use std::cell::RefCell;
+
 use crate::algorithm::Algorithm;
 use crate::auth::{Auth, Jwt, SignatureFrom, Signed, TimeFrom, UrlVariant};
+use crate::explain::MAX_SHOWN;
 use crate::form;
 use crate::keys::{Key, Keys, Proof};
 use crate::payload::{self, Body, Values};
@@ -13,16 +16,9 @@ use crate::render::{Parts, render};
 use crate::scheme::Scheme;
 use crate::signature::{self, Offer, Offered, Offering};
 use crate::template::{Source, Template};
-use crate::token::{self, Accepted};
-use crate::verify::{Head, Running, checked, holder_in_body};
+use crate::token;
+use crate::verify::{Head, Proven, Running, checked, holder_in_body};
 use crate::window::UnixMillis;
-
-/// What a whole request proved.
-pub(crate) struct Believed<'a> {
-    pub(crate) key: &'a Key,
-    pub(crate) timestamp: Option<UnixMillis>,
-    pub(crate) token: Option<Accepted<'a>>,
-}
 
 /// Refuses what the head alone shows to be no signature, so that no body is read for it.
 pub(crate) fn check_head(signed: &Signed, head: Head<'_>, now: UnixMillis) -> Result<(), Rejection> {
@@ -48,15 +44,32 @@ pub(crate) fn believe<'a>(
     head: Head<'a>,
     bytes: &[u8],
     now: UnixMillis,
-) -> Result<Believed<'a>, Rejection> {
+) -> Result<Proven<'a>, Rejection> {
     let body = Body::new(head, bytes, scheme.payload.as_deref())?;
-    let request = Request { scheme, keys, head, body: &body, now };
+    let request = Request { scheme, keys, head, body: &body, now, shown: None };
     match &scheme.auth {
         Auth::Mac(signed) | Auth::Hash(signed) | Auth::Sign(signed) | Auth::Jws(signed) => request.signed(signed),
         Auth::Jwt(jwt) => request.token(jwt),
-        Auth::Token(token) => Ok(Believed { key: holder_in_body(token, keys, &body)?, timestamp: None, token: None }),
+        Auth::Token(token) => {
+            Ok(Proven { key: Some(holder_in_body(token, keys, &body)?), timestamp: None, token: None })
+        }
         Auth::Basic | Auth::None => Err(Rejection::Mismatch),
     }
+}
+
+/// The same, and what was held against the signatures is kept.
+#[expect(clippy::too_many_arguments, reason = "what is judged, and where to keep what was looked at")]
+pub(crate) fn trace<'a>(
+    scheme: &'a Scheme,
+    keys: &'a Keys,
+    head: Head<'a>,
+    bytes: &[u8],
+    now: UnixMillis,
+    shown: &RefCell<Vec<Vec<u8>>>,
+) -> Result<Proven<'a>, Rejection> {
+    let body = Body::new(head, bytes, scheme.payload.as_deref())?;
+    let signed = scheme.auth.signed().ok_or(Rejection::Mismatch)?;
+    Request { scheme, keys, head, body: &body, now, shown: Some(shown) }.signed(signed)
 }
 
 fn is_in_headers(signed: &Signed) -> bool {
@@ -70,10 +83,12 @@ struct Request<'a, 'b> {
     head: Head<'a>,
     body: &'b Body<'b>,
     now: UnixMillis,
+    /// Where the signed bytes are kept, if anybody wants to see them.
+    shown: Option<&'b RefCell<Vec<Vec<u8>>>>,
 }
 
 impl<'a> Request<'a, '_> {
-    fn token(&self, jwt: &'a Jwt) -> Result<Believed<'a>, Rejection> {
+    fn token(&self, jwt: &'a Jwt) -> Result<Proven<'a>, Rejection> {
         let text = match &jwt.from {
             SignatureFrom::Body => std::str::from_utf8(self.body.bytes).map_err(|_| Rejection::Malformed)?.to_owned(),
             SignatureFrom::Place(Place::Json(pointer)) => {
@@ -83,11 +98,11 @@ impl<'a> Request<'a, '_> {
             _ => return Err(Rejection::Missing),
         };
         let accepted = token::accept(jwt, self.keys, text.as_bytes(), self.now)?;
-        Ok(Believed { key: accepted.key, timestamp: accepted.timestamp, token: Some(accepted) })
+        Ok(Proven { key: Some(accepted.key), timestamp: accepted.timestamp, token: Some(accepted) })
     }
 
     /// One signature over the request, or one an element of the batch: then all must hold.
-    fn signed(&self, signed: &'a Signed) -> Result<Believed<'a>, Rejection> {
+    fn signed(&self, signed: &'a Signed) -> Result<Proven<'a>, Rejection> {
         let Some((array, rest)) = signed.each.as_ref().and_then(Pointer::batch) else {
             return self.one(signed, self.body.payload());
         };
@@ -103,7 +118,7 @@ impl<'a> Request<'a, '_> {
         believed.ok_or(Rejection::Missing)
     }
 
-    fn one(&self, signed: &'a Signed, json: &[u8]) -> Result<Believed<'a>, Rejection> {
+    fn one(&self, signed: &'a Signed, json: &[u8]) -> Result<Proven<'a>, Rejection> {
         let values = Values::find(json, pointers(signed))?;
         let parts = Parts { body: Some(self.body), values: Some(&values), ..Parts::new(self.scheme, self.head) };
         let text = match &signed.signature.from {
@@ -125,7 +140,7 @@ impl<'a> Request<'a, '_> {
             },
             None => String::new(),
         };
-        let timestamp = signed.time.as_ref().map(|time| checked(time, &time_text, self.now)).transpose()?;
+        let timestamp = signed.time.as_ref().map(|time| checked(time, &time_text, self.now)).transpose();
         let id = match &signed.id_header {
             Some(name) => signature::signed_id(&signed.templates, name, self.head.headers)?,
             None => "",
@@ -137,8 +152,21 @@ impl<'a> Request<'a, '_> {
         let kid = signed.secret.kid.as_ref().map(|place| parts.place(place)).transpose()?.flatten();
         let parts = Parts { timestamp: &time_text, id, own_field, ..parts };
         let attempt = Attempt { signed, offered: &offered, kid: kid.as_deref() };
+        if self.shown.is_none() {
+            timestamp?;
+        }
         let key = self.matching(attempt, parts)?;
-        Ok(Believed { key, timestamp, token: None })
+        Ok(Proven { key: Some(key), timestamp: timestamp?, token: None })
+    }
+
+    fn show(&self, template: &Template, parts: &Parts<'_>) {
+        let Some(shown) = self.shown else { return };
+        let mut bytes = Vec::new();
+        let rendered = render(&template.0, &parts.masked(), &mut |part| bytes.extend_from_slice(part));
+        let mut shown = shown.borrow_mut();
+        if rendered.is_ok() && shown.len() < MAX_SHOWN && !shown.contains(&bytes) {
+            shown.push(bytes);
+        }
     }
 
     /// The first key that made one of the signatures over one of the templates, with one of the URL's variants.
@@ -147,6 +175,7 @@ impl<'a> Request<'a, '_> {
         let mut fault = Rejection::Mismatch;
         for url in &urls {
             for template in &attempt.signed.templates {
+                self.show(template, &Parts { url: Some(url), ..parts });
                 for key in self.keys.iter() {
                     let parts = Parts { url: Some(url), secret: key.secret(), ..parts };
                     match attempt.fits(template, key, &parts) {

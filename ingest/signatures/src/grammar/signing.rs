@@ -84,8 +84,13 @@ impl Grammar {
         if lists != listed.is_some() {
             return Err(contradiction("headers_listed", "it and {headers_listed} in `signed` go together"));
         }
+        let is_item = |place: &Place| matches!(place, Place::Item(_));
+        let parts = templates.iter().flat_map(Template::parts);
+        let keeps_items = parts.into_iter().any(|part| matches!(&part.source, Source::At(place) if is_item(place)))
+            || listed.as_ref().is_some_and(|listed| is_item(&listed.from));
         Ok(Signed {
             kind,
+            keeps_items,
             algorithm,
             streams_at: streams_at(&templates, &signature, time.as_ref()).filter(|_| self.each.is_none()),
             templates,

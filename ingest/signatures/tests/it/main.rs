@@ -11,3 +11,5 @@ mod naming;
 mod handshakes;
 mod signing;
 mod independent;
+mod explained;
+mod hostile;
