@@ -20,3 +20,4 @@ mod live;
 mod reload;
 mod rotation;
 mod duplicates;
+mod process;
