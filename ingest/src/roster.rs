@@ -54,7 +54,7 @@ impl Roster {
             source.revive(now);
             Some(source)
         });
-        self.put(sources, now);
+        self.put(sources);
     }
 
     /// Believes the secrets that are alive by now, and no others.
@@ -69,7 +69,7 @@ impl Roster {
             revived.revive(now);
             Some(revived)
         });
-        self.put(sources, now);
+        self.put(sources);
     }
 
     /// Milliseconds until the next secret begins or ends to be believed.
@@ -80,7 +80,7 @@ impl Roster {
         Some(u64::try_from(next.0.saturating_sub(now.0)).unwrap_or(0))
     }
 
-    fn put(&self, sources: Sources, now: Timestamp) {
+    fn put(&self, sources: Sources) {
         let before = self.current.swap(Arc::new(sources));
         let after = self.current.load();
         let open = after.iter().filter(|source| source.is_open()).count();
@@ -91,10 +91,10 @@ impl Roster {
             let _ = self.metrics.live_secrets.remove_label_values(&[gone.name.as_str()]);
         }
         for source in after.iter().filter(|source| !source.is_open()) {
-            self.metrics.live_secrets.with_label_values(&[source.name.as_str()]).set(number(source.alive()));
-            let was = before.find(source.name.as_str()).map(|old| old.alive());
-            if was != Some(source.alive()) {
-                tell(source, now);
+            self.metrics.live_secrets.with_label_values(&[source.name.as_str()]).set(number(source.alive().len()));
+            let is_as_before = before.find(source.name.as_str()).is_some_and(|old| old.alive() == source.alive());
+            if !is_as_before {
+                tell(source);
             }
         }
     }
@@ -104,8 +104,8 @@ impl Roster {
     }
 }
 
-fn tell(source: &Source, now: Timestamp) {
-    let (name, alive) = (source.name.as_str(), source.ring.alive(now).join(", "));
+fn tell(source: &Source) {
+    let (name, alive) = (source.name.as_str(), source.alive().join(", "));
     if alive.is_empty() {
         tracing::error!(source = name, "no secret of this source is believed now: it refuses everything");
     } else {

@@ -129,10 +129,10 @@ impl Source {
         self.alive.is_empty() && !self.is_open()
     }
 
-    /// How many secrets are live.
+    /// The names of the live secrets.
     #[must_use]
-    pub fn alive(&self) -> usize {
-        self.alive.len()
+    pub fn alive(&self) -> &[String] {
+        &self.alive
     }
 
     /// Whether the live secrets are those that are alive at `now`.

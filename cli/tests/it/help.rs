@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::program::hooklog;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 26] = [
     "",
     "dev",
     "send",

@@ -67,6 +67,22 @@ fn the_defaults_load_and_every_setting_is_explained() {
 }
 
 #[test]
+fn the_manuals_source_is_one_and_shows_every_setting_of_a_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let manual = DEFAULTS.lines().filter_map(|line| line.strip_prefix("#   "));
+    let manual: String = manual.map(|line| format!("{line}\n")).collect();
+    let file = "{ id = \"2026-11\", file = \"/run/secrets/github\" }";
+    assert!(manual.contains(file) && manual.contains("GITHUB_OLD"), "{manual}");
+    let config = server::config(folder.path(), &manual.replace(file, "$SECRET").replace("GITHUB_OLD", "PATH"));
+    Sources::build(&config).unwrap_or_else(|error| panic!("{error}"));
+    let shown = serde_json::to_value(&config.sources["github"]).unwrap();
+    for (key, value) in shown.as_object().unwrap() {
+        let is_shown = !value.is_null() && value != &serde_json::json!([]) && value != &serde_json::json!({});
+        assert!(is_shown, "the manual does not show {key}");
+    }
+}
+
+#[test]
 fn what_is_shown_of_a_configuration_holds_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let config =

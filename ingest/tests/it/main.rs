@@ -24,3 +24,4 @@ mod live;
 mod reload;
 mod rotation;
 mod duplicates;
+mod process;
