@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use hooklog_process::admin::{Admin, Document, serve};
 use hooklog_process::clock::Clock;
 use hooklog_process::health::Health;
