@@ -12,6 +12,7 @@ use hooklog_process::secret::SecretRef;
 use hooklog_signatures::WhenLogAway;
 use serde::{Deserialize, Serialize};
 
+use crate::public_url::PublicUrl;
 use crate::spool::Settings;
 use crate::spool::usage;
 
@@ -162,6 +163,8 @@ pub struct SourceConfig {
     /// Addresses and networks that may send; all if empty.
     #[serde(default)]
     pub allow: Vec<ipnet::IpNet>,
+    /// The URL that the provider has, for those that sign it; never told by a request.
+    pub public_url: Option<PublicUrl>,
     /// Media types that are taken; all if empty.
     #[serde(default)]
     pub media_types: Vec<String>,

@@ -12,6 +12,7 @@
 
 pub mod config;
 pub mod source;
+pub mod public_url;
 pub mod listen;
 pub mod phase;
 pub mod deadline;

@@ -11,6 +11,7 @@ use hooklog_signatures::{KeyError, Keys, Scheme, SchemeError, WhenLogAway, built
 
 use crate::admit::Rate;
 use crate::config::{Config, SecretConfig, SourceConfig};
+use crate::public_url::PublicUrl;
 
 /// The largest body any source may allow, in bytes: 25 MiB, what GitHub sends at most.
 pub const MAX_BODY_LIMIT: u64 = 25 * 1024 * 1024;
@@ -31,6 +32,8 @@ pub struct Source {
     pub when_log_away: WhenLogAway,
     /// Requests a second, if limited.
     pub rate: Option<Rate>,
+    /// The URL that the provider has, if configured.
+    pub public_url: Option<PublicUrl>,
     allow: Vec<ipnet::IpNet>,
     media_types: Vec<String>,
 }
@@ -132,6 +135,7 @@ impl Source {
             topic,
             max_body: max_body.as_usize(),
             rate,
+            public_url: config.public_url.clone(),
             allow: config.allow.clone(),
             media_types: config.media_types.clone(),
         })
