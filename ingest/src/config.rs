@@ -12,6 +12,7 @@ use hooklog_process::secret::SecretRef;
 use hooklog_signatures::WhenLogAway;
 use serde::{Deserialize, Serialize};
 
+use crate::forwarded::Forwarded;
 use crate::public_url::PublicUrl;
 use crate::spool::Settings;
 use crate::spool::usage;
@@ -34,6 +35,8 @@ pub struct Config {
     pub threads: usize,
     /// How long a shutdown waits for requests in flight.
     pub drain: Span,
+    /// Which proxies are believed.
+    pub forwarded: Forwarded,
     /// How log lines look.
     pub log: Log,
     /// How the brokers are reached.

@@ -17,6 +17,7 @@ use crate::body::Pace;
 use crate::config::{Config, Limits};
 use crate::drain::Drain;
 use crate::durable::{self, Durable, Spooling, Store};
+use crate::forwarded::Forwarded;
 use crate::lanes::Lanes;
 use crate::metrics::{Metrics, Stored};
 use crate::outcome::Outcome;
@@ -49,6 +50,7 @@ pub struct Parts {
 pub struct Edge {
     pub(crate) sources: Sources,
     pub(crate) limits: Limits,
+    pub(crate) forwarded: Forwarded,
     pub(crate) pace: Pace,
     pub(crate) requests: Room,
     pub(crate) body_bytes: Room,
@@ -96,6 +98,7 @@ impl Edge {
         Ok(Arc::new(Self {
             sources: parts.sources,
             limits: config.limits.clone(),
+            forwarded: config.forwarded.clone(),
             pace,
             requests: Room::of(config.limits.requests),
             body_bytes: Room::of(config.limits.body_bytes.as_usize()),

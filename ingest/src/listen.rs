@@ -131,7 +131,7 @@ impl Server {
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
             phase.busy();
             async {
-                let client = Client { address: peer.ip(), phase };
+                let client = Client { peer: peer.ip(), phase };
                 let response: Result<Response, Infallible> = Ok(receive(&self.edge, client, request).await);
                 phase.answered();
                 hooklog_process::failpoint::hit("edge.after-answer");

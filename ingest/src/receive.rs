@@ -25,8 +25,8 @@ use crate::source::Source;
 /// Who sends, and where the connection stands.
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
-    /// The client's address.
-    pub address: IpAddr,
+    /// Who opened the connection: the client itself, or a proxy.
+    pub peer: IpAddr,
     /// The connection's phase, which ends waits at their deadlines.
     pub phase: &'a Phase,
 }
@@ -138,7 +138,10 @@ fn admit<'a, B: Body>(
     if header_bytes(request.headers()) > edge.limits.headers.as_usize() {
         return Err(Outcome::HeadersTooLarge);
     }
-    if !source.allows(client.address) {
+    // What proxies say is read only for a source that asks.
+    let is_listed =
+        || edge.forwarded.client(client.peer, request.headers()).is_some_and(|sender| source.allows(sender));
+    if !source.allows_all() && !is_listed() {
         return Err(Outcome::AddressRefused);
     }
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());

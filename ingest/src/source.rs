@@ -88,10 +88,16 @@ pub enum Problem {
 }
 
 impl Source {
+    /// Whether anybody may send, from anywhere.
+    #[must_use]
+    pub fn allows_all(&self) -> bool {
+        self.allow.is_empty()
+    }
+
     /// Whether this address may send.
     #[must_use]
-    pub fn allows(&self, peer: IpAddr) -> bool {
-        self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&peer.to_canonical()))
+    pub fn allows(&self, client: IpAddr) -> bool {
+        self.allows_all() || self.allow.iter().any(|network| network.contains(&client.to_canonical()))
     }
 
     /// Whether this media type is taken; parameters such as `charset` do not count.

@@ -9,6 +9,7 @@ mod steps;
 mod record;
 mod limits;
 mod slow;
+mod forwarded;
 mod framing;
 mod log_away;
 mod disk;
