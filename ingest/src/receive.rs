@@ -149,7 +149,11 @@ fn admit<'a, B: Body>(
         return Err(Outcome::BadMediaType);
     }
     // A content-length is refused here, before anything is read; a chunked body is counted while it is read.
-    let announced = request.body().size_hint().exact().unwrap_or(0);
+    let announced = match request.body().size_hint().exact() {
+        Some(length) => length,
+        None if is_chunked_once(request.headers()) => 0,
+        None => return Err(Outcome::NotHttp),
+    };
     let announced = usize::try_from(announced).ok().filter(|&size| size <= source.max_body);
     let announced = announced.ok_or(Outcome::BodyTooLarge)?;
     if client.phase.is_draining() {
@@ -163,6 +167,13 @@ fn admit<'a, B: Body>(
     let in_flight = edge.requests.take(1).ok_or(Outcome::Overloaded)?;
     let bytes = edge.body_bytes.take(announced).ok_or(Outcome::Overloaded)?;
     Ok((in_flight, bytes))
+}
+
+/// Whether a body without a length is chunked and nothing else: other codings, or one twice, is what the next reader may see otherwise.
+fn is_chunked_once(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    is_chunked && codings.next().is_none()
 }
 
 /// As they came on the wire: `name: value CR LF`.
