@@ -126,6 +126,11 @@ impl Edge {
         self.requests.taken()
     }
 
+    /// How many seconds somebody who is refused is asked to wait.
+    pub(crate) fn retry_after(&self) -> u64 {
+        respond::retry_after(self.patience, &self.random)
+    }
+
     /// Counts and logs an outcome, and answers it.
     pub(crate) fn end(&self, source: Option<&Source>, start: Instant, outcome: Outcome) -> Response {
         self.note(source, start, outcome);

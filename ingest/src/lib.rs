@@ -1,6 +1,7 @@
 //! The edge: takes webhooks from providers and answers 2xx only for what is stored.
 //!
-//! A request's way through this crate: [`listen`] accepts its connection (its [`socket`] keeps the [`deadline`]s), [`receive`] takes it
+//! A request's way through this crate: [`listen`] accepts its connection (its [`socket`] keeps the [`deadline`]s, it may
+//! [`linger`] at its end), [`receive`] takes it
 //! through its steps — [`source`] it belongs to, [`admit`] it within the limits (its sender may be [`forwarded`]), read its [`body`] while it is hashed and verified, [`identify`] the event,
 //! [`seal`] the record, make it [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
 //! While the log is away, a record waits in the [`spool`]: the [`fence`] of its [`lane`] ([`lanes`] finds it) sends all that follows after it,
@@ -17,6 +18,7 @@ pub mod listen;
 pub mod phase;
 pub mod deadline;
 pub mod socket;
+pub mod linger;
 pub mod receive;
 pub mod forwarded;
 pub mod admit;

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
@@ -25,14 +25,17 @@ use crate::admit::{Permit, Room};
 use crate::config::Config;
 use crate::deadline::Deadlines;
 use crate::edge::Edge;
+use crate::linger::linger;
 use crate::outcome::Outcome;
-use crate::phase::{Lengths, Told};
+use crate::phase::{Lengths, Phase, Told};
 use crate::receive::{Client, receive};
 use crate::socket::Watched;
 
-/// What a connection over the limit hears. It has sent nothing yet, so a retry is safe.
-const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// How many connections over the limit may be listened to until they have read that they are: they have no place of their own.
+const REFUSALS: usize = 64;
+
+/// How long such a connection may take to be told.
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// How long to wait after the system refused a connection (no descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -87,6 +90,7 @@ struct Server {
     edge: Arc<Edge>,
     connections: Room,
     addresses: Addresses,
+    refusals: Room,
     deadlines: Arc<Deadlines>,
     http: http1::Builder,
 }
@@ -107,60 +111,77 @@ impl Server {
         Self {
             connections: Room::of(config.limits.connections),
             addresses: Addresses::new(config.limits.connections_per_address),
+            refusals: Room::of(REFUSALS),
             deadlines: Deadlines::new(lengths(config)),
             edge,
             http,
         }
     }
 
-    async fn connection(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let Some(_place) = self.place(peer.ip()) else {
             self.closed("full");
-            // Best effort: whoever is over the limit may not read it.
-            let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(FULL)).await;
-            return;
+            return self.refuse(stream).await;
         };
         let _ = stream.set_nodelay(true);
-        self.exchange(stream, peer).await;
+        let open = self.deadlines.open();
+        self.exchange(stream, peer, open.phase()).await;
+    }
+
+    /// Tells a connection over the limit to come again. Best effort: it may not read it, and there may be too many of them.
+    async fn refuse(&self, mut stream: TcpStream) {
+        let full = format!(
+            "HTTP/1.1 503 Service Unavailable\r\nretry-after: {}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+            self.edge.retry_after()
+        );
+        let told = tokio::time::timeout(REFUSAL, stream.write_all(full.as_bytes())).await;
+        if let (Ok(Ok(())), Some(_room)) = (told, self.refusals.take(1)) {
+            linger(stream).await;
+        }
     }
 
     /// All requests of one connection.
-    async fn exchange(&self, stream: TcpStream, peer: SocketAddr) {
-        let open = self.deadlines.open();
-        let phase = open.phase();
+    async fn exchange<S>(&self, socket: S, peer: SocketAddr, phase: &Arc<Phase>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
             phase.busy();
             async {
                 let client = Client { peer: peer.ip(), phase };
-                let response: Result<Response, Infallible> = Ok(receive(&self.edge, client, request).await);
+                let response: Response = receive(&self.edge, client, request).await;
                 phase.answered();
                 hooklog_process::failpoint::hit("edge.after-answer");
-                response
+                Ok::<_, Infallible>(response)
             }
         });
-        let io = TokioIo::new(Watched::new(stream, Arc::clone(phase)));
-        let mut connection = pin!(self.http.serve_connection(io, service));
-        let mut is_drained = false;
+        let io = TokioIo::new(Watched::new(socket, Arc::clone(phase)));
+        let mut connection = self.http.serve_connection(io, service);
+        let (mut is_drained, mut was_idle) = (false, false);
         let ended = poll_fn(|cx| {
             phase.wake(cx);
             loop {
-                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                if let Poll::Ready(ended) = Pin::new(&mut connection).poll(cx) {
                     return Poll::Ready(Ok(ended));
                 }
                 match phase.told(is_drained) {
                     None => return Poll::Pending,
                     Some(Told::Close(passed)) => return Poll::Ready(Err(passed)),
                     Some(Told::Drain) => {
-                        is_drained = true;
-                        connection.as_mut().graceful_shutdown();
+                        (is_drained, was_idle) = (true, phase.is_between_requests());
+                        Pin::new(&mut connection).graceful_shutdown();
                     }
                 }
             }
         });
         match ended.await {
-            Ok(Ok(())) => {}
+            Err(passed) => return self.closed(passed.label()),
             Ok(Err(error)) => self.failed(&error),
-            Err(passed) => self.closed(passed.label()),
+            Ok(Ok(())) => {}
+        }
+        // An idle connection that a drain closed has no answer on its way.
+        if !was_idle {
+            linger(connection.into_parts().io.into_inner()).await;
         }
     }
 

@@ -127,6 +127,12 @@ impl Phase {
         self.enter(IDLE);
     }
 
+    /// Whether no request was begun since the last answer, or at all.
+    #[must_use]
+    pub fn is_between_requests(&self) -> bool {
+        matches!(self.phase.load(Ordering::Relaxed), OPENED | IDLE)
+    }
+
     /// Waits for `future` until `deadline`. One wait of a request at a time, on the connection's own task.
     ///
     /// # Errors

@@ -77,7 +77,7 @@ pub fn problem(outcome: Outcome, patience: Patience, random: &Random) -> Respons
 }
 
 /// Seconds to wait: at least the setting, at most twice that, so that those who were refused together do not return together.
-fn retry_after(patience: Patience, random: &Random) -> u64 {
+pub(crate) fn retry_after(patience: Patience, random: &Random) -> u64 {
     patience.seconds + random.below(patience.seconds + 1)
 }
 

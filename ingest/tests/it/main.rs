@@ -8,6 +8,7 @@ mod outcomes;
 mod steps;
 mod record;
 mod limits;
+mod undrained;
 mod slow;
 mod forwarded;
 mod framing;
