@@ -15,6 +15,7 @@ pub mod config;
 pub mod source;
 pub mod public_url;
 pub mod listen;
+mod addresses;
 pub mod phase;
 pub mod deadline;
 pub mod socket;

@@ -2,13 +2,12 @@
 //!
 //! `axum::serve` has neither a deadline for headers nor a limit of connections, so the loop is our own, over hyper's HTTP/1.1.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
+use crate::addresses::{Address, Addresses};
 use crate::admit::{Permit, Room};
 use crate::config::Config;
 use crate::deadline::Deadlines;
@@ -224,45 +224,5 @@ fn lengths(config: &Config) -> Lengths {
         idle: timeouts.idle.0,
         write: timeouts.write.0,
         wait: timeouts.body.0.min(timeouts.body_grace.0).min(config.kafka.append_deadline.0).min(config.spool.after.0),
-    }
-}
-
-/// How many connections each address has open. As large as the number of open connections, no larger.
-struct Addresses {
-    limit: usize,
-    open: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// One connection of an address, given back when dropped.
-struct Address<'a> {
-    addresses: &'a Addresses,
-    peer: IpAddr,
-}
-
-impl Addresses {
-    fn new(limit: usize) -> Self {
-        Self { limit, open: Mutex::default() }
-    }
-
-    fn take(&self, peer: IpAddr) -> Option<Address<'_>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(peer).or_insert(0);
-        if *count >= self.limit {
-            return None;
-        }
-        *count += 1;
-        Some(Address { addresses: self, peer })
-    }
-}
-
-impl Drop for Address<'_> {
-    fn drop(&mut self) {
-        let mut open = self.addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.peer);
-            }
-        }
     }
 }
