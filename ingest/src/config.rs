@@ -144,6 +144,8 @@ pub struct Timeouts {
     pub write: Span,
     /// How long a connection may be open without a request.
     pub idle: Span,
+    /// How old a connection may become; its tenth more or less, by chance.
+    pub age: Span,
     /// What a client is told to wait at least.
     pub retry_after: Span,
 }

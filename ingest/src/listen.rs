@@ -12,7 +12,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::response::Response;
-use http::Request;
+use hooklog_process::random::Random;
+use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -92,6 +93,7 @@ struct Server {
     addresses: Addresses,
     refusals: Room,
     deadlines: Arc<Deadlines>,
+    age: Duration,
     http: http1::Builder,
 }
 
@@ -113,6 +115,7 @@ impl Server {
             addresses: Addresses::new(config.limits.connections_per_address),
             refusals: Room::of(REFUSALS),
             deadlines: Deadlines::new(lengths(config)),
+            age: config.timeouts.age.0,
             edge,
             http,
         }
@@ -124,7 +127,7 @@ impl Server {
             return self.refuse(stream).await;
         };
         let _ = stream.set_nodelay(true);
-        let open = self.deadlines.open();
+        let open = self.deadlines.open(spread(self.age, &self.edge.random));
         self.exchange(stream, peer, open.phase()).await;
     }
 
@@ -149,8 +152,11 @@ impl Server {
             phase.busy();
             async {
                 let client = Client { peer: peer.ip(), phase };
-                let response: Response = receive(&self.edge, client, request).await;
-                phase.answered();
+                let mut response: Response = receive(&self.edge, client, request).await;
+                if phase.answered() {
+                    self.closed("age");
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 hooklog_process::failpoint::hit("edge.after-answer");
                 Ok::<_, Infallible>(response)
             }
@@ -216,6 +222,12 @@ impl Server {
     }
 }
 
+/// Less or more by up to a tenth, so that what was opened together does not end together.
+fn spread(age: Duration, random: &Random) -> Duration {
+    let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis((millis - millis / 10).saturating_add(random.below(millis / 5 + 1)))
+}
+
 fn lengths(config: &Config) -> Lengths {
     let timeouts = &config.timeouts;
     Lengths {
@@ -224,5 +236,20 @@ fn lengths(config: &Config) -> Lengths {
         idle: timeouts.idle.0,
         write: timeouts.write.0,
         wait: timeouts.body.0.min(timeouts.body_grace.0).min(config.kafka.append_deadline.0).min(config.spool.after.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_spread_over_a_fifth_and_no_further() {
+        let (age, random) = (Duration::from_secs(3600), Random::seeded(1));
+        let spread: Vec<Duration> = (0..1000).map(|_| spread(age, &random)).collect();
+        let (least, most) = (spread.iter().min().unwrap(), spread.iter().max().unwrap());
+        assert!(*least >= age * 9 / 10 && *least < age * 92 / 100, "{least:?}");
+        assert!(*most <= age * 11 / 10 && *most > age * 108 / 100, "{most:?}");
+        assert_eq!(super::spread(Duration::ZERO, &random), Duration::ZERO);
     }
 }

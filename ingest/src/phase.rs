@@ -8,6 +8,9 @@
 //!                                                 deadline, see `within`
 //! ```
 //!
+//! A connection that has reached its age is closed by its next answer, which says so: closed
+//! while it is idle, it could take a request with it that is on its way.
+//!
 //! In any phase, an answer that the client leaves unread has the write deadline. When a phase's deadline passes, the connection is
 //! closed; when a wait's does, the wait ends.
 
@@ -88,6 +91,8 @@ const IDLE: u8 = 3;
 pub struct Phase {
     lengths: Lengths,
     epoch: Instant,
+    /// When the connection has reached its age.
+    old_at: u64,
     phase: AtomicU8,
     /// When the phase began.
     since: AtomicU64,
@@ -103,10 +108,11 @@ pub struct Phase {
 }
 
 impl Phase {
-    pub(crate) fn opened(lengths: Lengths, epoch: Instant) -> Self {
+    pub(crate) fn opened(lengths: Lengths, epoch: Instant, age: Duration) -> Self {
         Self {
             lengths,
             epoch,
+            old_at: u64::try_from((epoch.elapsed() + age).as_millis()).unwrap_or(u64::MAX),
             phase: AtomicU8::new(OPENED),
             since: AtomicU64::new(millis_since(epoch)),
             blocked: AtomicU64::new(0),
@@ -122,9 +128,10 @@ impl Phase {
         self.enter(BUSY);
     }
 
-    /// The answer is given to the socket.
-    pub fn answered(&self) {
-        self.enter(IDLE);
+    /// The answer is given to the socket. Whether it is the connection's last, since the connection has reached its age.
+    #[must_use]
+    pub fn answered(&self) -> bool {
+        self.enter(IDLE) >= self.old_at
     }
 
     /// Whether no request was begun since the last answer, or at all.
@@ -209,9 +216,12 @@ impl Phase {
         }
     }
 
-    fn enter(&self, phase: u8) {
-        self.since.store(millis_since(self.epoch), Ordering::Relaxed);
+    /// Enters the phase, and says when.
+    fn enter(&self, phase: u8) -> u64 {
+        let now = millis_since(self.epoch);
+        self.since.store(now, Ordering::Relaxed);
         self.phase.store(phase, Ordering::Relaxed);
+        now
     }
 
     /// Bytes came in.

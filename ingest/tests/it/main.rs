@@ -10,6 +10,7 @@ mod record;
 mod limits;
 mod undrained;
 mod slow;
+mod age;
 mod forwarded;
 mod framing;
 mod log_away;
