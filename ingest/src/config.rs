@@ -35,6 +35,8 @@ pub struct Config {
     pub threads: usize,
     /// How long a shutdown waits for requests in flight.
     pub drain: Span,
+    /// With which certificate, if any.
+    pub tls: Tls,
     /// Which proxies are believed.
     pub forwarded: Forwarded,
     /// How log lines look.
@@ -50,6 +52,18 @@ pub struct Config {
     /// Who may send, by the name in the path.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
+}
+
+/// The files of TLS; an empty path is none.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate, and those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authorities of the certificates that clients must have.
+    pub client_ca: PathBuf,
 }
 
 /// How log lines look.

@@ -1,6 +1,6 @@
 //! The edge: takes webhooks from providers and answers 2xx only for what is stored.
 //!
-//! A request's way through this crate: [`listen`] accepts its connection (its [`socket`] keeps the [`deadline`]s, it may
+//! A request's way through this crate: [`listen`] accepts its connection (with [`tls`] where it has a [`certificate`]; its [`socket`] keeps the [`deadline`]s, it may
 //! [`linger`] at its end), [`receive`] takes it
 //! through its steps — [`source`] it belongs to, [`admit`] it within the limits (its sender may be [`forwarded`]), read its [`body`] while it is hashed and verified, [`identify`] the event,
 //! [`seal`] the record, make it [`durable`] — and ends it in exactly one [`outcome`], which [`respond`] turns into an answer.
@@ -16,6 +16,8 @@ pub mod source;
 pub mod public_url;
 pub mod listen;
 mod addresses;
+pub mod tls;
+pub mod certificate;
 pub mod phase;
 pub mod deadline;
 pub mod socket;

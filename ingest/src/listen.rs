@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 
 use crate::addresses::{Address, Addresses};
@@ -31,6 +32,7 @@ use crate::outcome::Outcome;
 use crate::phase::{Lengths, Phase, Told};
 use crate::receive::{Client, receive};
 use crate::socket::Watched;
+use crate::tls::Tls;
 
 /// How many connections over the limit may be listened to until they have read that they are: they have no place of their own.
 const REFUSALS: usize = 64;
@@ -41,17 +43,36 @@ const REFUSAL: Duration = Duration::from_secs(1);
 /// How long to wait after the system refused a connection (no descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Where clients come in.
+pub struct Door {
+    listener: TcpListener,
+    tls: Option<Tls>,
+}
+
+impl Door {
+    /// A listener, with TLS or without.
+    #[must_use]
+    pub const fn new(listener: TcpListener, tls: Option<Tls>) -> Self {
+        Self { listener, tls }
+    }
+}
+
 /// Serves the edge until its shutdown is requested, then drains.
 ///
 /// # Errors
 /// None today: a refused connection is logged and survived.
-pub async fn serve(listener: TcpListener, edge: Arc<Edge>, config: &Config) -> io::Result<()> {
-    let server = Arc::new(Server::new(edge, config));
+pub async fn serve(door: Door, edge: Arc<Edge>, config: &Config) -> io::Result<()> {
+    let Door { listener, tls } = door;
+    let server = Arc::new(Server::new(edge, tls, config));
     server.show();
     let tasks = TaskTracker::new();
     let watch = tokio::spawn({
         let deadlines = Arc::clone(&server.deadlines);
         async move { deadlines.watch().await }
+    });
+    let renewal = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { server.renew().await }
     });
     let mut looks = tokio::time::interval(GAUGES_EVERY);
     loop {
@@ -81,6 +102,7 @@ pub async fn serve(listener: TcpListener, edge: Arc<Edge>, config: &Config) -> i
         tracing::warn!(connections = tasks.len(), "the drain took too long, connections are cut");
     }
     watch.abort();
+    renewal.abort();
     Ok(())
 }
 
@@ -94,11 +116,12 @@ struct Server {
     refusals: Room,
     deadlines: Arc<Deadlines>,
     age: Duration,
+    tls: Option<Tls>,
     http: http1::Builder,
 }
 
 impl Server {
-    fn new(edge: Arc<Edge>, config: &Config) -> Self {
+    fn new(edge: Arc<Edge>, tls: Option<Tls>, config: &Config) -> Self {
         let mut http = http1::Builder::new();
         // Room for the headers and the target, which have limits of their own with an answer of their own, and for a piece of the body.
         let head = config.limits.headers.as_usize() + config.limits.uri.as_usize();
@@ -116,8 +139,16 @@ impl Server {
             refusals: Room::of(REFUSALS),
             deadlines: Deadlines::new(lengths(config)),
             age: config.timeouts.age.0,
+            tls,
             edge,
             http,
+        }
+    }
+
+    /// Keeps the certificate new, where there is one.
+    async fn renew(&self) {
+        if let Some(tls) = &self.tls {
+            tls.renew(&self.edge.metrics).await;
         }
     }
 
@@ -128,11 +159,25 @@ impl Server {
         };
         let _ = stream.set_nodelay(true);
         let open = self.deadlines.open(spread(self.age, &self.edge.random));
-        self.exchange(stream, peer, open.phase()).await;
+        match &self.tls {
+            None => self.exchange(stream, peer, open.phase()).await,
+            // On the heap: a connection without TLS has no room for it.
+            Some(tls) => Box::pin(self.encrypted(tls, stream, peer, open.phase())).await,
+        }
+    }
+
+    /// A connection from its handshake on.
+    async fn encrypted(&self, tls: &Tls, stream: TcpStream, peer: SocketAddr, phase: &Arc<Phase>) {
+        if let Some(stream) = self.shake(tls, stream, phase).await {
+            self.exchange(stream, peer, phase).await;
+        }
     }
 
     /// Tells a connection over the limit to come again. Best effort: it may not read it, and there may be too many of them.
     async fn refuse(&self, mut stream: TcpStream) {
+        if self.tls.is_some() {
+            return;
+        }
         let full = format!(
             "HTTP/1.1 503 Service Unavailable\r\nretry-after: {}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
             self.edge.retry_after()
@@ -141,6 +186,34 @@ impl Server {
         if let (Ok(Ok(())), Some(_room)) = (told, self.refusals.take(1)) {
             linger(stream).await;
         }
+    }
+
+    /// The handshake of a connection, within its deadline. What is not TLS ends here too.
+    async fn shake(&self, tls: &Tls, stream: TcpStream, phase: &Phase) -> Option<TlsStream<TcpStream>> {
+        phase.shaking();
+        let mut handshake = pin!(tls.handshake(stream));
+        let ended = poll_fn(|cx| {
+            phase.wake(cx);
+            if let Poll::Ready(ended) = handshake.as_mut().poll(cx) {
+                return Poll::Ready(Ok(ended));
+            }
+            phase.told(false).map_or(Poll::Pending, |told| Poll::Ready(Err(told)))
+        });
+        match ended.await {
+            Ok(Ok(stream)) => {
+                phase.shaken();
+                return Some(stream);
+            }
+            Ok(Err((error, stream))) => {
+                tracing::debug!(%error, "a handshake failed");
+                self.closed("tls_refused");
+                linger(stream).await;
+            }
+            Err(Told::Close(passed)) => self.closed(passed.label()),
+            // Nothing was asked yet.
+            Err(Told::Drain) => {}
+        }
+        None
     }
 
     /// All requests of one connection.

@@ -3,12 +3,12 @@
 //! A connection is always in one phase, and each phase has a length:
 //!
 //! ```text
-//!  Opened ──first byte──▶ Head ──headers whole──▶ Busy ──answer written──▶ Idle ──first byte──▶ Head …
-//!  5 s                    10 s                    none: a wait's own         75 s
-//!                                                 deadline, see `within`
+//!  Shaking ──TLS──▶ Opened ──first byte──▶ Head ──headers whole──▶ Busy ──answer written──▶ Idle ──first byte──▶ Head …
+//!  5 s              5 s                    10 s                    none: a wait's own         75 s
+//!                                                                  deadline, see `within`
 //! ```
 //!
-//! A connection that has reached its age is closed by its next answer, which says so: closed
+//! Without TLS it begins with `Opened`. A connection that has reached its age is closed by its next answer, which says so: closed
 //! while it is idle, it could take a request with it that is on its way.
 //!
 //! In any phase, an answer that the client leaves unread has the write deadline. When a phase's deadline passes, the connection is
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 /// How long things may last.
 #[derive(Debug, Clone, Copy)]
 pub struct Lengths {
-    /// From the connection to its first byte.
+    /// From the connection to the end of its handshake, and from there to its first byte.
     pub first_byte: Duration,
     /// From a request's first byte to the end of its headers.
     pub headers: Duration,
@@ -39,6 +39,8 @@ pub struct Lengths {
 /// Why a connection was closed: the metric's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passed {
+    /// The handshake did not end.
+    Handshake,
     /// No byte came.
     FirstByte,
     /// The headers did not end.
@@ -54,6 +56,7 @@ impl Passed {
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
+            Self::Handshake => "tls_handshake",
             Self::FirstByte => "first_byte",
             Self::Headers => "headers",
             Self::Idle => "idle",
@@ -86,6 +89,7 @@ const OPENED: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
 const IDLE: u8 = 3;
+const SHAKING: u8 = 4;
 
 /// Where a connection stands, shared by its socket, its requests and those who look at it. Moments are milliseconds after the epoch.
 pub struct Phase {
@@ -121,6 +125,16 @@ impl Phase {
             is_draining: AtomicBool::new(false),
             task: OnceLock::new(),
         }
+    }
+
+    /// TLS is to be agreed on first.
+    pub fn shaking(&self) {
+        self.enter(SHAKING);
+    }
+
+    /// TLS is agreed on.
+    pub fn shaken(&self) {
+        self.enter(OPENED);
     }
 
     /// The request's headers are whole.
@@ -245,6 +259,7 @@ impl Phase {
         let moment = |at: &AtomicU64| at.load(Ordering::Relaxed);
         let since = Duration::from_millis(moment(&self.since));
         let phase = match self.phase.load(Ordering::Relaxed) {
+            SHAKING => Some((since + self.lengths.first_byte, Passed::Handshake)),
             OPENED => Some((since + self.lengths.first_byte, Passed::FirstByte)),
             HEAD => Some((since + self.lengths.headers, Passed::Headers)),
             IDLE => Some((since + self.lengths.idle, Passed::Idle)),

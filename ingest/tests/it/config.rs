@@ -58,7 +58,7 @@ fn the_defaults_load_and_every_setting_is_explained() {
     for setting in explain(DEFAULTS) {
         assert!(setting.explanation.len() > 10, "{} is not explained", setting.key);
     }
-    assert_eq!(explain(DEFAULTS).len(), 41);
+    assert_eq!(explain(DEFAULTS).len(), 44);
 }
 
 #[test]

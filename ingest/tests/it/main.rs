@@ -11,6 +11,8 @@ mod limits;
 mod undrained;
 mod slow;
 mod age;
+mod authority;
+mod tls;
 mod forwarded;
 mod framing;
 mod log_away;
