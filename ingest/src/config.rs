@@ -13,6 +13,8 @@ use hooklog_schemas::id::NameError;
 use hooklog_signatures::WhenLogAway;
 use serde::{Deserialize, Serialize};
 
+use crate::forwarded::Forwarded;
+use crate::public_url::PublicUrl;
 pub use crate::secret::SecretConfig;
 use crate::spool::Settings;
 use crate::spool::usage;
@@ -36,6 +38,10 @@ pub struct Config {
     pub threads: usize,
     /// How long a shutdown waits for requests in flight.
     pub drain: Span,
+    /// With which certificate, if any.
+    pub tls: Tls,
+    /// Which proxies are believed.
+    pub forwarded: Forwarded,
     /// How log lines look.
     pub log: Log,
     /// How the brokers are reached.
@@ -51,6 +57,18 @@ pub struct Config {
     /// Who may send, by the name in the path.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
+}
+
+/// The files of TLS; an empty path is none.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate, and those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authorities of the certificates that clients must have.
+    pub client_ca: PathBuf,
 }
 
 /// How log lines look.
@@ -149,6 +167,8 @@ pub struct Timeouts {
     pub write: Span,
     /// How long a connection may be open without a request.
     pub idle: Span,
+    /// How old a connection may become; its tenth more or less, by chance.
+    pub age: Span,
     /// What a client is told to wait at least.
     pub retry_after: Span,
 }
@@ -171,6 +191,8 @@ pub struct SourceConfig {
     /// Addresses and networks that may send; all if empty.
     #[serde(default)]
     pub allow: Vec<ipnet::IpNet>,
+    /// The URL that the provider has, for those that sign it; never told by a request.
+    pub public_url: Option<PublicUrl>,
     /// Media types that are taken; all if empty.
     #[serde(default)]
     pub media_types: Vec<String>,

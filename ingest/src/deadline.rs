@@ -33,11 +33,11 @@ impl Deadlines {
         Arc::new(Self { lengths, epoch, is_draining, open: Mutex::default(), opened: AtomicU64::new(0) })
     }
 
-    /// A connection that was just opened.
+    /// A connection that was just opened and may become so old.
     #[must_use]
-    pub fn open(self: &Arc<Self>) -> Open {
+    pub fn open(self: &Arc<Self>, age: Duration) -> Open {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
-        let phase = Arc::new(Phase::opened(self.lengths, self.epoch));
+        let phase = Arc::new(Phase::opened(self.lengths, self.epoch, age));
         self.locked().insert(number, Arc::clone(&phase));
         // Looked at after the insertion: whoever drains sees either the connection or has said so before.
         if self.is_draining.load(Ordering::SeqCst) {
@@ -110,6 +110,8 @@ mod tests {
         wait: Duration::from_millis(50),
     };
 
+    const AGE: Duration = Duration::from_secs(60);
+
     /// A connection's task that serves nothing: what it is told.
     async fn serve(phase: &Phase, is_drained: bool) -> Told {
         poll_fn(|cx| {
@@ -129,7 +131,7 @@ mod tests {
     #[tokio::test]
     async fn a_phase_that_lasts_too_long_closes_the_connection_and_one_that_went_on_does_not() {
         let deadlines = watched();
-        let (silent, busy) = (deadlines.open(), deadlines.open());
+        let (silent, busy) = (deadlines.open(AGE), deadlines.open(AGE));
         busy.phase().read();
         busy.phase().busy();
         assert_eq!(serve(silent.phase(), false).await, Told::Close(Passed::FirstByte));
@@ -139,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn a_wait_ends_at_its_deadline_and_not_before() {
         let deadlines = watched();
-        let open = deadlines.open();
+        let open = deadlines.open(AGE);
         open.phase().busy();
         let start = Instant::now();
         let phase = open.phase();
@@ -159,9 +161,9 @@ mod tests {
     #[tokio::test]
     async fn connections_that_are_open_and_those_to_come_are_told_to_drain() {
         let deadlines = Deadlines::new(LENGTHS);
-        let before = deadlines.open();
+        let before = deadlines.open(AGE);
         deadlines.drain();
-        let after = deadlines.open();
+        let after = deadlines.open(AGE);
         assert_eq!(serve(before.phase(), false).await, Told::Drain);
         assert_eq!(serve(after.phase(), false).await, Told::Drain);
         assert_eq!(after.phase().told(true), None, "once is enough");

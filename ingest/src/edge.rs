@@ -18,6 +18,7 @@ use crate::config::{Config, Limits};
 use crate::drain::Drain;
 use crate::duplicates::Duplicates;
 use crate::durable::{self, Durable, Spooling, Store};
+use crate::forwarded::Forwarded;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::outcome::{Outcome, Refused};
@@ -55,6 +56,7 @@ pub struct Edge {
     pub(crate) duplicates: Duplicates,
     pub(crate) quarantine: Option<Quarantine>,
     pub(crate) limits: Limits,
+    pub(crate) forwarded: Forwarded,
     pub(crate) pace: Pace,
     pub(crate) requests: Room,
     pub(crate) body_bytes: Room,
@@ -111,6 +113,7 @@ impl Edge {
             sources: Roster::new(parts.sources, metrics.clone(), parts.clock.clone()),
             duplicates: Duplicates::within(config.limits.duplicate_ids, &metrics),
             limits: config.limits.clone(),
+            forwarded: config.forwarded.clone(),
             pace,
             requests: Room::of(config.limits.requests),
             body_bytes: Room::of(config.limits.body_bytes.as_usize()),
@@ -135,6 +138,11 @@ impl Edge {
     #[must_use]
     pub fn requests_in_hand(&self) -> usize {
         self.requests.taken()
+    }
+
+    /// How many seconds somebody who is refused is asked to wait.
+    pub(crate) fn retry_after(&self) -> u64 {
+        respond::retry_after(self.patience, &self.random)
     }
 
     /// Counts and logs an outcome, and answers it.

@@ -73,6 +73,22 @@ pub const CLOSED: Def = Def {
     help: "Connections that the edge closed, by reason: a deadline passed or a limit was reached.",
 };
 
+/// Until when the certificate holds.
+pub const TLS_EXPIRY: Def = Def {
+    name: "hooklog_ingest_tls_certificate_expiry_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "When the first certificate of the chain in use ends, in seconds since 1970; no series without TLS.",
+};
+
+/// Certificates that could not be taken.
+pub const TLS_RELOAD_FAILURES: Def = Def {
+    name: "hooklog_ingest_tls_reload_failures_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Changes of the certificate's files that could not be taken; the certificate before stays in use.",
+};
+
 /// Sources that take anything from anybody.
 pub const OPEN_SOURCES: Def = Def {
     name: "hooklog_ingest_open_sources",
@@ -149,6 +165,8 @@ pub const CATALOGUE: &[Def] = &{
         IN_HAND,
         LIMIT,
         CLOSED,
+        TLS_EXPIRY,
+        TLS_RELOAD_FAILURES,
         OPEN_SOURCES,
         LIVE_SECRETS,
         CONFIG_RELOAD,
@@ -207,6 +225,10 @@ pub struct Metrics {
     pub limit: IntGaugeVec,
     /// See [`CLOSED`].
     pub closed: IntCounterVec,
+    /// See [`TLS_EXPIRY`].
+    pub tls_expiry: IntGaugeVec,
+    /// See [`TLS_RELOAD_FAILURES`].
+    pub tls_reload_failures: IntCounterVec,
     /// See [`OPEN_SOURCES`].
     pub open_sources: IntGaugeVec,
     /// See [`LIVE_SECRETS`].
@@ -257,6 +279,8 @@ impl Metrics {
             in_hand: gauge(registry, &IN_HAND)?,
             limit: gauge(registry, &LIMIT)?,
             closed: counter(registry, &CLOSED)?,
+            tls_expiry: gauge(registry, &TLS_EXPIRY)?,
+            tls_reload_failures: counter(registry, &TLS_RELOAD_FAILURES)?,
             open_sources: gauge(registry, &OPEN_SOURCES)?,
             live_secrets: gauge(registry, &LIVE_SECRETS)?,
             config_reload: counter(registry, &CONFIG_RELOAD)?,

@@ -3,10 +3,13 @@
 //! A connection is always in one phase, and each phase has a length:
 //!
 //! ```text
-//!  Opened ──first byte──▶ Head ──headers whole──▶ Busy ──answer written──▶ Idle ──first byte──▶ Head …
-//!  5 s                    10 s                    none: a wait's own         75 s
-//!                                                 deadline, see `within`
+//!  Shaking ──TLS──▶ Opened ──first byte──▶ Head ──headers whole──▶ Busy ──answer written──▶ Idle ──first byte──▶ Head …
+//!  5 s              5 s                    10 s                    none: a wait's own         75 s
+//!                                                                  deadline, see `within`
 //! ```
+//!
+//! Without TLS it begins with `Opened`. A connection that has reached its age is closed by its next answer, which says so: closed
+//! while it is idle, it could take a request with it that is on its way.
 //!
 //! In any phase, an answer that the client leaves unread has the write deadline. When a phase's deadline passes, the connection is
 //! closed; when a wait's does, the wait ends.
@@ -21,7 +24,7 @@ use std::time::{Duration, Instant};
 /// How long things may last.
 #[derive(Debug, Clone, Copy)]
 pub struct Lengths {
-    /// From the connection to its first byte.
+    /// From the connection to the end of its handshake, and from there to its first byte.
     pub first_byte: Duration,
     /// From a request's first byte to the end of its headers.
     pub headers: Duration,
@@ -36,6 +39,8 @@ pub struct Lengths {
 /// Why a connection was closed: the metric's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passed {
+    /// The handshake did not end.
+    Handshake,
     /// No byte came.
     FirstByte,
     /// The headers did not end.
@@ -51,6 +56,7 @@ impl Passed {
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
+            Self::Handshake => "tls_handshake",
             Self::FirstByte => "first_byte",
             Self::Headers => "headers",
             Self::Idle => "idle",
@@ -83,11 +89,14 @@ const OPENED: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
 const IDLE: u8 = 3;
+const SHAKING: u8 = 4;
 
 /// Where a connection stands, shared by its socket, its requests and those who look at it. Moments are milliseconds after the epoch.
 pub struct Phase {
     lengths: Lengths,
     epoch: Instant,
+    /// When the connection has reached its age.
+    old_at: u64,
     phase: AtomicU8,
     /// When the phase began.
     since: AtomicU64,
@@ -103,10 +112,11 @@ pub struct Phase {
 }
 
 impl Phase {
-    pub(crate) fn opened(lengths: Lengths, epoch: Instant) -> Self {
+    pub(crate) fn opened(lengths: Lengths, epoch: Instant, age: Duration) -> Self {
         Self {
             lengths,
             epoch,
+            old_at: u64::try_from((epoch.elapsed() + age).as_millis()).unwrap_or(u64::MAX),
             phase: AtomicU8::new(OPENED),
             since: AtomicU64::new(millis_since(epoch)),
             blocked: AtomicU64::new(0),
@@ -117,14 +127,31 @@ impl Phase {
         }
     }
 
+    /// TLS is to be agreed on first.
+    pub fn shaking(&self) {
+        self.enter(SHAKING);
+    }
+
+    /// TLS is agreed on.
+    pub fn shaken(&self) {
+        self.enter(OPENED);
+    }
+
     /// The request's headers are whole.
     pub fn busy(&self) {
         self.enter(BUSY);
     }
 
-    /// The answer is given to the socket.
-    pub fn answered(&self) {
-        self.enter(IDLE);
+    /// The answer is given to the socket. Whether it is the connection's last, since the connection has reached its age.
+    #[must_use]
+    pub fn answered(&self) -> bool {
+        self.enter(IDLE) >= self.old_at
+    }
+
+    /// Whether no request was begun since the last answer, or at all.
+    #[must_use]
+    pub fn is_between_requests(&self) -> bool {
+        matches!(self.phase.load(Ordering::Relaxed), OPENED | IDLE)
     }
 
     /// Waits for `future` until `deadline`. One wait of a request at a time, on the connection's own task.
@@ -203,9 +230,12 @@ impl Phase {
         }
     }
 
-    fn enter(&self, phase: u8) {
-        self.since.store(millis_since(self.epoch), Ordering::Relaxed);
+    /// Enters the phase, and says when.
+    fn enter(&self, phase: u8) -> u64 {
+        let now = millis_since(self.epoch);
+        self.since.store(now, Ordering::Relaxed);
         self.phase.store(phase, Ordering::Relaxed);
+        now
     }
 
     /// Bytes came in.
@@ -229,6 +259,7 @@ impl Phase {
         let moment = |at: &AtomicU64| at.load(Ordering::Relaxed);
         let since = Duration::from_millis(moment(&self.since));
         let phase = match self.phase.load(Ordering::Relaxed) {
+            SHAKING => Some((since + self.lengths.first_byte, Passed::Handshake)),
             OPENED => Some((since + self.lengths.first_byte, Passed::FirstByte)),
             HEAD => Some((since + self.lengths.headers, Passed::Headers)),
             IDLE => Some((since + self.lengths.idle, Passed::Idle)),

@@ -31,8 +31,8 @@ pub const PATH: &str = "/in/";
 /// Who sends, and where the connection stands.
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
-    /// The client's address.
-    pub address: IpAddr,
+    /// Who opened the connection: the client itself, or a proxy.
+    pub peer: IpAddr,
     /// The connection's phase, which ends waits at their deadlines.
     pub phase: &'a Phase,
 }
@@ -199,7 +199,10 @@ fn admit<'a, B: Body>(
     if header_bytes(request.headers()) > edge.limits.headers.as_usize() {
         return Err(Outcome::HeadersTooLarge);
     }
-    if !source.allows(client.address) {
+    // What proxies say is read only for a source that asks.
+    let is_listed =
+        || edge.forwarded.client(client.peer, request.headers()).is_some_and(|sender| source.allows(sender));
+    if !source.allows_all() && !is_listed() {
         return Err(Outcome::AddressRefused);
     }
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -207,7 +210,11 @@ fn admit<'a, B: Body>(
         return Err(Outcome::BadMediaType);
     }
     // A content-length is refused here, before anything is read; a chunked body is counted while it is read.
-    let announced = request.body().size_hint().exact().unwrap_or(0);
+    let announced = match request.body().size_hint().exact() {
+        Some(length) => length,
+        None if is_chunked_once(request.headers()) => 0,
+        None => return Err(Outcome::NotHttp),
+    };
     let fits = |size: usize| size <= source.max_body || cfg!(feature = "sabotage-read-first");
     let announced = usize::try_from(announced).ok().filter(|&size| fits(size));
     let announced = announced.ok_or(Outcome::BodyTooLarge)?;
@@ -225,6 +232,13 @@ fn admit<'a, B: Body>(
     let in_flight = edge.requests.take(1).ok_or(Outcome::Overloaded)?;
     let bytes = edge.body_bytes.take(announced).ok_or(Outcome::Overloaded)?;
     Ok((in_flight, bytes))
+}
+
+/// Whether a body without a length is chunked and nothing else: other codings, or one twice, is what the next reader may see otherwise.
+fn is_chunked_once(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    is_chunked && codings.next().is_none()
 }
 
 /// As they came on the wire: `name: value CR LF`.

@@ -96,7 +96,7 @@ pub fn problem(refused: impl Into<Refused>, patience: Patience, random: &Random)
 }
 
 /// Seconds to wait: at least the setting, at most twice that, so that those who were refused together do not return together.
-fn retry_after(patience: Patience, random: &Random) -> u64 {
+pub(crate) fn retry_after(patience: Patience, random: &Random) -> u64 {
     patience.seconds + random.below(patience.seconds + 1)
 }
 

@@ -23,12 +23,14 @@ use hooklog_process::shutdown::Shutdown;
 use hooklog_schemas::{Frame, TopicName};
 use tokio::net::TcpListener;
 
+use crate::certificate::TlsError;
 use crate::config::Config;
 use crate::edge::{Edge, EdgeError, Parts};
-use crate::listen::serve;
+use crate::listen::{Door, serve};
 use crate::reload::{LOOK, Means, Origin, Prepare, Reloader};
 use crate::source::{SourceError, Sources};
 use crate::spool::{Opened, SpoolError};
+use crate::tls::Tls;
 
 /// How long the last records, and those in the spool, may take to be acknowledged after the last request ended. With the drain's 25 s it
 /// makes 30.
@@ -58,6 +60,9 @@ pub enum RunError {
     /// A source is wrong.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// TLS can't be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Log lines can't be written as asked.
     #[error(transparent)]
     Logging(#[from] LoggingError),
@@ -104,6 +109,7 @@ impl RunError {
         match self {
             Self::Config(_)
             | Self::Source(_)
+            | Self::Tls(_)
             | Self::Logging(_)
             | Self::Failpoint(_)
             | Self::NoSource
@@ -118,7 +124,7 @@ impl RunError {
     }
 }
 
-/// Checks the configuration and fetches every secret, binds nothing.
+/// Checks the configuration and fetches every secret and certificate, binds nothing.
 ///
 /// # Errors
 /// [`RunError`], naming what is wrong and where.
@@ -128,6 +134,7 @@ pub fn check(files: &Files) -> Result<(), RunError> {
         return Err(RunError::NoSource);
     }
     Sources::build(&config)?;
+    Tls::open(&config.tls, &Clock::system())?;
     Ok(())
 }
 
@@ -178,6 +185,7 @@ pub struct Outside {
 
 /// An edge that serves.
 pub struct Running {
+    scheme: &'static str,
     ingest: SocketAddr,
     admin: SocketAddr,
     edge: Arc<Edge>,
@@ -202,6 +210,8 @@ pub async fn start_from(origin: Option<Origin>, config: Config, outside: &Outsid
     let serving = health.register("edge");
     let connection = Connection::new(&config.kafka.bootstrap, "hooklog-ingest", &config.kafka.properties)?;
     let sources = Sources::build(&config)?;
+    let tls = Tls::open(&config.tls, &outside.clock)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let settings = WriterSettings {
         linger: config.kafka.linger.0,
         queue: config.kafka.queue,
@@ -259,13 +269,13 @@ pub async fn start_from(origin: Option<Origin>, config: Config, outside: &Outsid
                 serving.not_ready("draining");
             })
         };
-        let served = serve(listener, serving_edge, &config).await;
+        let served = serve(Door::new(listener, tls), serving_edge, &config).await;
         drain.abort();
         admin_end.request();
         served
     });
-    tracing::info!(%ingest, %admin, "the edge serves");
-    Ok(Running { ingest, admin, edge, writer, served })
+    tracing::info!(%ingest, scheme, %admin, "the edge serves");
+    Ok(Running { scheme, ingest, admin, edge, writer, served })
 }
 
 /// How values are framed: by the registry's number where one is set, else by the schema's fingerprint. Every topic's subject is
@@ -320,10 +330,16 @@ impl Running {
     #[must_use]
     pub fn addresses(&self) -> serde_json::Value {
         serde_json::json!({
-            "ingest": format!("http://{}", self.ingest),
+            "ingest": self.url(),
             "admin": format!("http://{}", self.admin),
             "pid": std::process::id(),
         })
+    }
+
+    /// Where providers reach it, as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.ingest)
     }
 
     /// Where providers reach it.
@@ -367,7 +383,16 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
-    use super::serving_threads;
+    use std::time::Duration;
+
+    use super::{FLUSH_DEADLINE, serving_threads};
+    use crate::config::Config;
+
+    #[test]
+    fn a_shutdown_ends_within_half_a_minute() {
+        let drain = Config::defaults().unwrap().drain.0;
+        assert!(drain + FLUSH_DEADLINE <= Duration::from_secs(30), "orchestrators kill after 30 s");
+    }
 
     #[test]
     fn a_core_is_left_to_the_logs_client_where_there_is_more_than_one() {

@@ -14,6 +14,7 @@ use crate::admit::Rate;
 use crate::config::{Config, SourceConfig};
 use crate::duplicates;
 use crate::metrics::Stored;
+use crate::public_url::PublicUrl;
 use crate::secret::{FetchError, Ring};
 use crate::validate::Schemas;
 use crate::validate::folder::{self, FolderError};
@@ -49,6 +50,8 @@ pub struct Source {
     /// The names of the live secrets; before anybody said what time it is, of all.
     alive: Vec<String>,
     series: OnceLock<Stored>,
+    /// The URL that the provider has, if configured.
+    pub public_url: Option<PublicUrl>,
     allow: Vec<ipnet::IpNet>,
     media_types: Vec<String>,
 }
@@ -104,10 +107,16 @@ pub enum Problem {
 }
 
 impl Source {
+    /// Whether anybody may send, from anywhere.
+    #[must_use]
+    pub fn allows_all(&self) -> bool {
+        self.allow.is_empty()
+    }
+
     /// Whether this address may send.
     #[must_use]
-    pub fn allows(&self, peer: IpAddr) -> bool {
-        self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&peer.to_canonical()))
+    pub fn allows(&self, client: IpAddr) -> bool {
+        self.allows_all() || self.allow.iter().any(|network| network.contains(&client.to_canonical()))
     }
 
     /// Whether this media type is taken; parameters such as `charset` do not count.
@@ -210,6 +219,7 @@ impl Source {
             rate,
             duplicates,
             series: OnceLock::new(),
+            public_url: config.public_url.clone(),
             allow: config.allow.clone(),
             media_types: config.media_types.clone(),
         })

@@ -80,6 +80,7 @@ fn samples(held: &Held, random: &Random) -> Result<BTreeMap<String, SourceConfig
             max_body: None,
             rate: None,
             allow: Vec::new(),
+            public_url: None,
             media_types: Vec::new(),
             when_log_away: None,
             schema: None,

@@ -115,7 +115,7 @@ impl Stack {
         })?;
         Ok(Self {
             running: Running {
-                ingest: format!("http://{}", edge.ingest()),
+                ingest: edge.url(),
                 admin: format!("http://{}", edge.admin()),
                 consumers: format!("http://{consumers_admin}"),
                 bootstrap,

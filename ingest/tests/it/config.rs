@@ -63,7 +63,7 @@ fn the_defaults_load_and_every_setting_is_explained() {
     for setting in explain(DEFAULTS) {
         assert!(setting.explanation.len() > 10, "{} is not explained", setting.key);
     }
-    assert_eq!(explain(DEFAULTS).len(), 42);
+    assert_eq!(explain(DEFAULTS).len(), 49);
 }
 
 #[test]
@@ -80,6 +80,24 @@ fn the_manuals_source_is_one_and_shows_every_setting_of_a_source() {
         let is_shown = !value.is_null() && value != &serde_json::json!([]) && value != &serde_json::json!({});
         assert!(is_shown, "the manual does not show {key}");
     }
+}
+
+#[test]
+fn a_public_url_is_kept_as_it_was_given_or_refused_with_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "https://hooks.example.com/a%2Fb/?x=1";
+    let source = format!("[sources.shop]\nprovider = \"none\"\npublic_url = {url:?}");
+    let sources = Sources::build(&server::config(folder.path(), &source)).unwrap();
+    let kept = sources.find("shop").unwrap().public_url.as_ref();
+    assert_eq!(kept.map(|url| url.as_str()), Some(url));
+    let file = folder.path().join("wrong.toml");
+    std::fs::write(&file, "[sources.shop]\nprovider = \"none\"\npublic_url = \"//me:canary@example.com\"").unwrap();
+    let error = Config::load(Some(&file)).unwrap_err().to_string();
+    assert!(
+        ["wrong.toml", "sources.shop", "public_url", "https://"].iter().all(|word| error.contains(word)),
+        "{error}"
+    );
+    assert!(!error.contains("canary"), "{error}");
 }
 
 #[test]

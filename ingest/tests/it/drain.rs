@@ -22,8 +22,10 @@ async fn a_request_in_flight_is_finished_and_idle_connections_are_closed() {
     server.shutdown.request();
     assert!(is_closed(&mut idle).await);
     busy.write_all(b"}").await.unwrap();
-    assert_eq!(read_answer(&mut busy).await.unwrap().status, 200, "work that was let in was dropped");
+    let answer = read_answer(&mut busy).await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "work that was let in was dropped");
     assert!(is_closed(&mut busy).await);
+    drop(busy);
     tokio::time::timeout(PATIENCE, &mut server.served).await.expect("the edge did not end").unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err(), "the edge still listens");
     assert_eq!(server.records().len(), 2);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hooklog_signatures::{Key, UnixMillis, builtin, sign};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::server::{NOW, SECRET, Server};
@@ -58,11 +58,11 @@ pub(crate) async fn exchange(server: &Server, bytes: &[u8]) -> Answer {
 }
 
 /// Reads one answer; none if the connection ends first.
-pub(crate) async fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
+pub(crate) async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) -> Option<Answer> {
     tokio::time::timeout(PATIENCE, try_read(stream)).await.expect("no answer and no end within the patience")
 }
 
-async fn try_read(stream: &mut TcpStream) -> Option<Answer> {
+async fn try_read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Answer> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -90,7 +90,7 @@ async fn try_read(stream: &mut TcpStream) -> Option<Answer> {
 }
 
 /// Whether the edge ends the connection within the patience.
-pub(crate) async fn is_closed(stream: &mut TcpStream) -> bool {
+pub(crate) async fn is_closed(stream: &mut (impl AsyncRead + Unpin)) -> bool {
     let mut rest = Vec::new();
     match tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await {
         Err(_elapsed) => false,

@@ -10,9 +10,10 @@ use std::time::Instant;
 use hooklog_disk::{Disk, DiskError};
 use hooklog_ingest::config::Config;
 use hooklog_ingest::edge::{Edge, Parts};
-use hooklog_ingest::listen::serve;
+use hooklog_ingest::listen::{Door, serve};
 use hooklog_ingest::source::Sources;
 use hooklog_ingest::spool::Opened;
+use hooklog_ingest::tls::Tls;
 use hooklog_kafka::Incoming;
 use hooklog_kafka::testing::MemoryLog;
 use hooklog_process::clock::{Clock, ManualClock};
@@ -118,6 +119,7 @@ async fn start_whole(
     let spool = disk.zip(config.spool.settings()).map(|(disk, settings)| Opened::on(&settings, disk).unwrap());
     let (clock, hand) = Clock::manual(NOW * 1000);
     let (registry, shutdown) = (Registry::new(), Shutdown::new());
+    let tls = Tls::open(&config.tls, &clock).unwrap();
     let parts = Parts {
         sources: Sources::build(&config).unwrap(),
         log: Arc::new(log.clone()),
@@ -138,7 +140,7 @@ async fn start_whole(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = Arc::clone(&edge);
-    let served = tokio::spawn(async move { serve(listener, serving, &config).await });
+    let served = tokio::spawn(async move { serve(Door::new(listener, tls), serving, &config).await });
     Server { address, log, shutdown, hand, served, edge, topics, registry, folder }
 }
 
@@ -167,6 +169,11 @@ impl Server {
 
     pub(crate) fn spool_refused(&self, limit: &str) -> u64 {
         self.sum(&format!("limit=\"{limit}\""), "hooklog_ingest_spool_refused_total")
+    }
+
+    /// The sum of all series of this name.
+    pub(crate) fn value(&self, name: &str) -> u64 {
+        self.sum("", name)
     }
 
     /// How many bodies a schema said this of.

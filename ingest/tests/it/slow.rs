@@ -81,6 +81,24 @@ async fn a_body_that_trickles_is_cut_and_one_that_flows_is_not() {
 }
 
 #[tokio::test]
+async fn a_body_that_flows_for_too_long_is_cut() {
+    let server = start("[timeouts]\nbody = \"600ms\"\nbody_grace = \"400ms\"\nbody_rate = \"1KiB\"").await;
+    let whole = github(&[b'x'; 1 << 16]);
+    let (mut stream, begun) = (connect(&server).await, Instant::now());
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    // 50 KiB a second: fifty times the lowest rate.
+    for piece in whole.chunks(1024) {
+        ticks.tick().await;
+        if server.outcomes() > 0 || stream.write_all(piece).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(read_answer(&mut stream).await.unwrap().status, 408);
+    assert!(begun.elapsed() >= Duration::from_millis(600), "cut after {:?}", begun.elapsed());
+    assert_eq!((server.outcome("slow_client"), server.stored()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_amid_its_body_is_counted() {
     let server = start(QUICK).await;
     let mut stream = connect(&server).await;
