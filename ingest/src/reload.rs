@@ -153,25 +153,31 @@ impl Reloader {
 
     /// Looks at signals, files and the clock until shutdown.
     pub async fn run(mut self, shutdown: Shutdown) {
-        loop {
-            let rest = self.rest();
-            let is_asked = tokio::select! {
-                () = shutdown.requested() => return,
-                () = self.hangups.next() => true,
-                () = tokio::time::sleep(rest) => false,
-            };
-            self.edge.sources.look_at_clock();
-            if self.means.origin.is_some() {
-                self.look(is_asked).await;
-            }
+        let (edge, every) = (Arc::clone(&self.edge), self.every());
+        // Apart from each other: files that hang, or a registry, must not keep a secret alive.
+        tokio::select! {
+            () = shutdown.requested() => {}
+            () = edge.sources.keep_time(every) => {}
+            () = self.keep_files() => {}
         }
     }
 
-    /// Until the next look: no longer than until a secret begins or ends to be believed.
-    fn rest(&self) -> Duration {
-        let every = self.means.origin.as_ref().map_or(LOOK, |origin| origin.every);
-        let every = if self.settling.is_some() { every.min(SETTLE) } else { every };
-        self.edge.sources.next_change_ms().map_or(every, |ms| every.min(Duration::from_millis(ms)))
+    async fn keep_files(&mut self) {
+        if self.means.origin.is_none() {
+            return std::future::pending().await;
+        }
+        loop {
+            let rest = if self.settling.is_some() { self.every().min(SETTLE) } else { self.every() };
+            let is_asked = tokio::select! {
+                () = self.hangups.next() => true,
+                () = tokio::time::sleep(rest) => false,
+            };
+            self.look(is_asked).await;
+        }
+    }
+
+    fn every(&self) -> Duration {
+        self.means.origin.as_ref().map_or(LOOK, |origin| origin.every)
     }
 
     async fn look(&mut self, is_asked: bool) {

@@ -1,7 +1,8 @@
 //! The sources in use: a request finds its own here and keeps it, while all of them may be replaced whole under it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hooklog_process::clock::Clock;
@@ -10,9 +11,11 @@ use hooklog_schemas::Timestamp;
 use crate::metrics::Metrics;
 use crate::source::{Source, Sources};
 
-/// The sources in use. One task replaces them, all requests read them.
+/// The sources in use.
 pub struct Roster {
     current: ArcSwap<Sources>,
+    /// Held by whoever replaces them, never by a request.
+    replacing: Mutex<()>,
     metrics: Metrics,
     clock: Clock,
 }
@@ -21,7 +24,7 @@ impl Roster {
     /// Begins with these.
     #[must_use]
     pub fn new(sources: Sources, metrics: Metrics, clock: Clock) -> Self {
-        let roster = Self { current: ArcSwap::default(), metrics, clock };
+        let roster = Self { current: ArcSwap::default(), replacing: Mutex::default(), metrics, clock };
         roster.install(sources);
         roster
     }
@@ -40,6 +43,7 @@ impl Roster {
 
     /// Replaces all of them at once. A source whose rate stays has what is left of its share.
     pub fn install(&self, sources: Sources) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.now();
         let before = self.current();
         let sources = sources.map(|source| {
@@ -59,6 +63,7 @@ impl Roster {
 
     /// Believes the secrets that are alive by now, and no others.
     pub fn look_at_clock(&self) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.now();
         let before = self.current();
         if before.iter().all(|source| source.is_as_alive(now)) {
@@ -72,9 +77,17 @@ impl Roster {
         self.put(sources);
     }
 
+    /// Looks at the clock for ever: when a secret begins or ends to be believed, and `every` so often, since a clock may be set.
+    pub async fn keep_time(&self, every: Duration) {
+        loop {
+            self.look_at_clock();
+            let next = self.next_change_ms().map_or(every, |ms| every.min(Duration::from_millis(ms)));
+            tokio::time::sleep(next).await;
+        }
+    }
+
     /// Milliseconds until the next secret begins or ends to be believed.
-    #[must_use]
-    pub fn next_change_ms(&self) -> Option<u64> {
+    fn next_change_ms(&self) -> Option<u64> {
         let now = self.now();
         let next = self.current.load().iter().filter_map(|source| source.ring.next_change(now)).min()?;
         Some(u64::try_from(next.0.saturating_sub(now.0)).unwrap_or(0))

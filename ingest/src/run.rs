@@ -152,7 +152,8 @@ pub fn run(files: &Files) -> Result<(), RunError> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime
         .worker_threads(serving_threads(config.threads, std::thread::available_parallelism().map_or(1, usize::from)));
-    runtime.enable_all().build()?.block_on(async {
+    let runtime = runtime.enable_all().build()?;
+    let ended = runtime.block_on(async {
         let shutdown = Shutdown::from_signals()?;
         let outside = Outside { clock: Clock::system(), random: Random::os(), registry: Registry::new(), shutdown };
         let hangup = Hangup::from_signals()?;
@@ -162,7 +163,10 @@ pub fn run(files: &Files) -> Result<(), RunError> {
             ready_file::write(path, &running.addresses())?;
         }
         running.finish().await
-    })
+    });
+    // All that was begun has ended; a configuration on a disk that hangs may still be being read.
+    runtime.shutdown_background();
+    ended
 }
 
 /// As configured, or one for each core but one, which the log's client needs.

@@ -131,6 +131,30 @@ async fn a_source_whose_secrets_have_all_ended_refuses_everything() {
 }
 
 #[tokio::test]
+async fn files_that_hang_keep_no_secret_alive() {
+    let live = live("").await;
+    let old = live.secret("old", SECRET).replace(" }", &format!(", not_after = {} }}", NOW + 10));
+    live.apply(&configured(&[&old])).await;
+    // Whoever reads a pipe waits for somebody who writes.
+    let file = live.file("edge.toml");
+    std::fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    assert_eq!(status(&live, "github", "github", SECRET).await, 200);
+    live.server.hand.set_ms((NOW + 11) * 1000);
+    live.until("the secret has ended", || live.live_secrets("github") == 0).await;
+    assert_eq!(status(&live, "github", "github", SECRET).await, 401);
+    live.server.shutdown.request();
+    let (file, is_read) = (file.clone(), std::sync::Arc::new(AtomicBool::new(false)));
+    let done = Arc::clone(&is_read);
+    // Lets the reader go, or the test could not end.
+    std::thread::spawn(move || {
+        let _ = std::fs::write(&file, "");
+        done.store(true, Ordering::SeqCst);
+    });
+    live.until("the pipe is read", || is_read.load(Ordering::SeqCst)).await;
+}
+
+#[tokio::test]
 async fn an_edge_that_starts_after_a_secret_has_ended_does_not_believe_it() {
     let live = live(&format!(
         "[sources.shop]\nprovider = \"hmac\"\nsecrets = [{}]",
