@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use hooklog_process::logging::{self, Format};
 
 use crate::failure::Failure;
-use crate::{config, dev, dlq, lag, send, sources, state, tail, topics};
+use crate::{config, dev, dlq, lag, schemas, send, sources, state, tail, topics};
 
 /// What the clients log when a command speaks for itself: its errors say more than their lines.
 const QUIET: &str = "error,hooklog_kafka=off,librdkafka=off";
@@ -51,6 +51,8 @@ enum Command {
     State(state::Arguments),
     /// The providers that are known, and a check of provider files and edge configurations
     Sources(sources::Arguments),
+    /// Propose JSON Schemas from events that are stored
+    Schemas(schemas::Arguments),
     /// Every setting with its default and what it does
     Config(config::Arguments),
 }
@@ -73,6 +75,7 @@ impl Line {
             Command::Dlq(arguments) => dlq::run(arguments),
             Command::State(arguments) => state::run(arguments),
             Command::Sources(arguments) => sources::run(arguments),
+            Command::Schemas(arguments) => schemas::run(arguments),
             Command::Config(arguments) => config::run(arguments),
         }
     }

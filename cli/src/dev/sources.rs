@@ -80,6 +80,7 @@ fn samples(held: &Held, random: &Random) -> Result<BTreeMap<String, SourceConfig
             rate: None,
             allow: Vec::new(),
             media_types: Vec::new(),
+            schema: None,
             when_log_away: None,
             scheme: toml::Table::new(),
         };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::program::hooklog;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "",
     "dev",
     "send",
@@ -21,6 +21,8 @@ const COMMANDS: [&str; 18] = [
     "sources",
     "sources list",
     "sources check",
+    "schemas",
+    "schemas infer",
     "config",
     "help",
 ];
@@ -45,7 +47,7 @@ fn every_commands_help_is_as_committed() {
 #[test]
 fn every_command_shows_examples_and_takes_json() {
     for command in COMMANDS {
-        if matches!(command, "" | "help" | "topics" | "dlq" | "state" | "sources") {
+        if matches!(command, "" | "help" | "topics" | "dlq" | "state" | "sources" | "schemas") {
             continue;
         }
         let said = hooklog(command.split(' ').chain(["--help"]));

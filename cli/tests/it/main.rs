@@ -7,4 +7,5 @@ mod provider;
 mod help;
 mod lines;
 mod send;
+mod schemas;
 mod dev;
