@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use hooklog_process::logging::{self, Format};
 
 use crate::failure::Failure;
-use crate::{config, dev, dlq, lag, quarantine, send, sources, spool, state, tail, topics};
+use crate::{config, dev, dlq, lag, quarantine, schemas, send, sources, spool, state, tail, topics};
 
 /// What the clients log when a command speaks for itself: its errors say more than their lines.
 const QUIET: &str = "error,hooklog_kafka=off,librdkafka=off";
@@ -55,6 +55,8 @@ enum Command {
     Quarantine(quarantine::Arguments),
     /// The providers that are known, and a check of provider files and edge configurations
     Sources(sources::Arguments),
+    /// Propose JSON Schemas from events that are stored
+    Schemas(schemas::Arguments),
     /// Every setting with its default and what it does
     Config(config::Arguments),
 }
@@ -79,6 +81,7 @@ impl Line {
             Command::Spool(arguments) => spool::run(arguments),
             Command::Quarantine(arguments) => quarantine::run(arguments),
             Command::Sources(arguments) => sources::run(arguments),
+            Command::Schemas(arguments) => schemas::run(arguments),
             Command::Config(arguments) => config::run(arguments),
         }
     }

@@ -4,7 +4,8 @@
 //! with a message and a code. [`home`] is the folder of `hooklog dev`, where the others find what runs; [`reach`] how they reach it.
 //!
 //! [`dev`] runs everything on one machine; [`send`] is the provider; [`tail`] reads the log as it grows; [`topics`] creates and checks
-//! it; [`lag`], [`dlq`] and [`state`] look at the consumers, [`spool`] and [`quarantine`] at what an edge keeps; [`sources`] and [`config`] explain what can be set.
+//! it; [`lag`], [`dlq`] and [`state`] look at the consumers, [`spool`] and [`quarantine`] at what an edge keeps; [`sources`] and [`config`]
+//! explain what can be set, and [`schemas`] proposes what bodies look like.
 //!
 //! Nothing here is needed by a process that serves.
 
@@ -19,6 +20,7 @@ pub mod state;
 pub mod spool;
 pub mod quarantine;
 pub mod sources;
+pub mod schemas;
 pub mod config;
 pub mod home;
 pub mod reach;

@@ -77,12 +77,15 @@ impl Schemas {
         if body.len() > self.max_bytes {
             return Verdict::Skipped;
         }
-        let Ok(value) = serde_json::from_slice::<Value>(body) else { return Verdict::Invalid(Pointer::root()) };
-        if !is_within(&value, DEPTH_LIMIT) {
-            return Verdict::Invalid(Pointer::root());
-        }
+        let Some(value) = read(body) else { return Verdict::Invalid(Pointer::root()) };
         schema.differs(&value).map_or(Verdict::Valid, Verdict::Invalid)
     }
+}
+
+/// A body as JSON; nothing if it is none, or is too deep to be looked at.
+#[must_use]
+pub fn read(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice(body).ok().filter(|value| is_within(value, DEPTH_LIMIT))
 }
 
 /// Whether a value has at most `levels` levels of arrays and objects. The parser has a limit of its own, so this ends.

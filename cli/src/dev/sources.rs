@@ -82,6 +82,7 @@ fn samples(held: &Held, random: &Random) -> Result<BTreeMap<String, SourceConfig
             allow: Vec::new(),
             public_url: None,
             media_types: Vec::new(),
+            schema: None,
             when_log_away: None,
             schema: None,
             duplicates: None,

@@ -95,6 +95,12 @@ fn everything_is_told_and_found() {
         let [event] = &json_lines(&tail.out)[..] else { panic!("{source}: {} {}", tail.out, tail.err) };
         assert_eq!((&event["source"], event["sha256"].as_str().unwrap().len()), (&source.into(), 64));
     }
+    let out = folder.with_extension("schemas");
+    let infer =
+        dev.hooklog(&["schemas", "infer", "--source", "stripe", "--limit", "1", "--out", out.to_str().unwrap()]);
+    assert!(infer.out.ends_with("charge.succeeded.json  1 events\n"), "{} {}", infer.out, infer.err);
+    let schema: Value = serde_json::from_slice(&std::fs::read(out.join("charge.succeeded.json")).unwrap()).unwrap();
+    assert_eq!(schema["properties"]["id"]["type"], "string");
     assert_eq!(dev.hooklog(&["send", "github", "--count", "20", "--tamper", "50", "--json"]).code, 0);
     let sources = "github,stripe,shopify,slack,standard";
     let check = dev.hooklog(&["topics", "check", "--source", sources, "--partitions", "2"]);

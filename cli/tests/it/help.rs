@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::program::hooklog;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 28] = [
     "",
     "dev",
     "send",
@@ -29,6 +29,8 @@ const COMMANDS: [&str; 26] = [
     "sources list",
     "sources check",
     "sources test",
+    "schemas",
+    "schemas infer",
     "config",
     "help",
 ];
@@ -53,7 +55,10 @@ fn every_commands_help_is_as_committed() {
 #[test]
 fn every_command_shows_examples_and_takes_json() {
     for command in COMMANDS {
-        if matches!(command, "" | "help" | "topics" | "dlq" | "state" | "spool" | "quarantine" | "sources") {
+        if matches!(
+            command,
+            "" | "help" | "topics" | "dlq" | "state" | "spool" | "quarantine" | "sources" | "schemas"
+        ) {
             continue;
         }
         let said = hooklog(command.split(' ').chain(["--help"]));

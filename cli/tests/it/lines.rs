@@ -32,7 +32,13 @@ fn what_does_not_answer_is_69_and_named() {
     let said = fails("send stripe");
     assert_eq!(said.code, 69);
     assert!(said.err.contains("no `hooklog dev` runs") && said.err.contains("--to URL"), "{}", said.err);
-    for line in ["topics check --source github", "lag", "dlq list", "tail github"] {
+    for line in [
+        "topics check --source github",
+        "lag",
+        "dlq list",
+        "tail github",
+        "schemas infer --source github --out never-made",
+    ] {
         let said = fails(&format!("{line} --broker 127.0.0.1:1"));
         assert_eq!(said.code, 69, "{line}: {}", said.err);
         assert!(said.err.starts_with("hooklog: ") && said.err.contains("127.0.0.1:1"), "{line}: {}", said.err);

@@ -8,4 +8,5 @@ mod help;
 mod lines;
 mod send;
 mod spool;
+mod schemas;
 mod dev;
