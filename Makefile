@@ -9,7 +9,7 @@ BIN := $(CARGO_TARGET_DIR)/debug
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test bin kafka registry setup setup-test lint deny faults bench sabotage golden
+.PHONY: help dev test bin kafka registry setup setup-test lint deny faults bench fuzz sabotage golden
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ faults: build kafka registry ## The fault experiments in their long form (ARGS="
 
 bench: build kafka ## The figures, against peers in the same run
 	@$(BIN)/bench $(ARGS)
+
+fuzz: setup checkout ## A million inputs for each fuzz target (ARGS="--target json --runs 100000")
+	@tests/fuzz/run $(ARGS)
 
 sabotage: build kafka ## Builds that break a promise, each of which the tests must catch
 	.ci/sabotage $(ARGS)

@@ -23,6 +23,7 @@ const RANKS: &[(&str, u8)] = &[
     ("hooklog-tests", 4),
     // The bench measures with the harness of the tests, so it stands above it.
     ("hooklog-bench", 5),
+    ("hooklog-fuzz", 5),
 ];
 
 /// The two sides of the log, by folder: no crate of one names a crate of the other.

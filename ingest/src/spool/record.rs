@@ -78,15 +78,18 @@ pub fn encode(record: &Outgoing<'_>, source: &SourceName, spooled_at: Timestamp)
     bytes
 }
 
-/// Gives encoded bytes their number in their lane, and the checksum of both.
-pub(super) fn number(bytes: &mut [u8], lane: &[u8], number: u64) {
+/// Gives encoded bytes their number in their lane, and the checksum of both. Panics where they are no encoded bytes.
+pub fn number(bytes: &mut [u8], lane: &[u8], number: u64) {
     bytes[NUMBER].copy_from_slice(&number.to_le_bytes());
     let checksum = checksum(bytes, lane);
     bytes[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// Reads the record that should be the `number`th of `lane`.
-pub(super) fn decode(bytes: &Bytes, lane: &[u8], number: u64) -> Result<Spooled, Damage> {
+///
+/// # Errors
+/// [`Damage`], for whatever is not that record.
+pub fn decode(bytes: &Bytes, lane: &[u8], number: u64) -> Result<Spooled, Damage> {
     if bytes.len() < COVERED {
         return Err(Damage::Truncated);
     }
