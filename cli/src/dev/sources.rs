@@ -84,7 +84,6 @@ fn samples(held: &Held, random: &Random) -> Result<BTreeMap<String, SourceConfig
             media_types: Vec::new(),
             schema: None,
             when_log_away: None,
-            schema: None,
             duplicates: None,
             scheme: toml::Table::new(),
         };

@@ -55,10 +55,8 @@ fn every_commands_help_is_as_committed() {
 #[test]
 fn every_command_shows_examples_and_takes_json() {
     for command in COMMANDS {
-        if matches!(
-            command,
-            "" | "help" | "topics" | "dlq" | "state" | "spool" | "quarantine" | "sources" | "schemas"
-        ) {
+        if matches!(command, "" | "help" | "topics" | "dlq" | "state" | "spool" | "quarantine" | "sources" | "schemas")
+        {
             continue;
         }
         let said = hooklog(command.split(' ').chain(["--help"]));

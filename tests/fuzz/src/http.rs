@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hooklog_ingest::config::{Config, DEFAULTS, PREFIX};
 use hooklog_ingest::edge::{Edge, Parts};
-use hooklog_ingest::listen::serve;
+use hooklog_ingest::listen::{Door, serve};
 use hooklog_ingest::outcome::Outcome;
 use hooklog_ingest::source::Sources;
 use hooklog_kafka::testing::MemoryLog;
@@ -180,7 +180,7 @@ async fn start(registry: Registry) -> SocketAddr {
     let edge = Edge::new(&config, parts).expect("an edge of these parts can be built");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port can be bound");
     let address = listener.local_addr().expect("a bound socket has an address");
-    tokio::spawn(async move { serve(listener, edge, &config).await });
+    tokio::spawn(async move { serve(Door::new(listener, None), edge, &config).await });
     address
 }
 
