@@ -15,7 +15,7 @@ use hooklog_process::random::Random;
 use hooklog_process::secret::{Secret, SecretRef};
 use hooklog_process::shutdown::Shutdown;
 use hooklog_schemas::SourceName;
-use hooklog_signatures::{Scheme, builtin, builtin_names};
+use hooklog_signatures::{Scheme, builtin};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
@@ -186,10 +186,7 @@ impl Arguments {
 
     fn scheme(&self, source: &str, dev: Option<&Running>) -> Result<&'static Scheme, Failure> {
         let by_source = || builtin(dev?.providers.get(source)?);
-        builtin(&self.provider).or_else(by_source).ok_or_else(|| {
-            let known: Vec<&str> = builtin_names().collect();
-            Failure::Usage(format!("there is no provider {:?}; there are: {}", self.provider, known.join(", ")))
-        })
+        builtin(&self.provider).or_else(by_source).ok_or_else(|| crate::sources::unknown(&self.provider))
     }
 
     fn secret(&self, source: &str, scheme: &Scheme, dev: Option<&Running>) -> Result<Option<Secret>, Failure> {

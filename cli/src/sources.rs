@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use hooklog_ingest::config::Config;
 use hooklog_ingest::source::Sources;
-use hooklog_signatures::{Auth, Confidence, Scheme, WhenLogAway, builtin, builtin_names};
+use hooklog_signatures::{Auth, Confidence, Scheme, WhenLogAway, builtin, builtin_names, names_like};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -95,6 +95,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             output.line(format_args!("{}: a good {} ({names})", checked.file.display(), checked.kind))
         }
     }
+}
+
+/// There is no provider of this name; the nearest are named.
+pub(crate) fn unknown(name: &str) -> Failure {
+    let near = names_like(name);
+    let meant = if near.is_empty() { String::new() } else { format!(" did you mean {}?", near.join(", ")) };
+    Failure::Usage(format!("there is no provider {name:?};{meant} `hooklog sources list` shows them all"))
 }
 
 fn list(json: bool, output: &mut Output) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hooklog_schemas::id::NameError;
 use hooklog_schemas::{SourceName, Timestamp, TopicName};
-use hooklog_signatures::{KeyError, Keys, Scheme, SchemeError, WhenLogAway, builtin, builtin_names};
+use hooklog_signatures::{KeyError, Keys, Scheme, SchemeError, WhenLogAway, builtin, names_like};
 use http::StatusCode;
 
 use crate::admit::Rate;
@@ -76,12 +76,14 @@ pub enum Problem {
     #[error("{0}")]
     Name(#[from] NameError),
     /// There is no such provider.
-    #[error("there is no provider {given:?}; there are: {known}; for any other HMAC sender use \"hmac\"")]
+    #[error(
+        "there is no provider {given:?}; alike are: {near}; `hooklog sources list` shows all; for any other HMAC sender use \"hmac\""
+    )]
     UnknownProvider {
         /// As given.
         given: String,
-        /// Those that exist.
-        known: String,
+        /// Those that are written alike.
+        near: String,
     },
     /// What it changes in the scheme is no scheme.
     #[error("{0}")]
@@ -184,7 +186,10 @@ impl Source {
         };
         let known = builtin(&config.provider).ok_or_else(|| Problem::UnknownProvider {
             given: config.provider.clone(),
-            known: builtin_names().collect::<Vec<_>>().join(", "),
+            near: match &names_like(&config.provider)[..] {
+                [] => "none".to_owned(),
+                near => near.join(", "),
+            },
         })?;
         let scheme = known.with_overrides(&config.scheme)?;
         let ring = Ring::fetch(&config.secrets)?;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use hooklog_process::clock::Clock;
 use hooklog_process::secret::SecretRef;
-use hooklog_signatures::{Explanation, Head, Keys, Scheme, UnixMillis, builtin, builtin_names, explain};
+use hooklog_signatures::{Explanation, Head, Keys, Scheme, UnixMillis, builtin, explain};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
@@ -125,9 +125,7 @@ fn provider(name: &str) -> Result<Scheme, Failure> {
     }
     let path = Path::new(name);
     if !path.exists() {
-        let near: Vec<&str> = builtin_names().filter(|known| known.contains(name) || name.contains(known)).collect();
-        let mend = if near.is_empty() { "`hooklog sources list` shows them".to_owned() } else { near.join(", ") };
-        return Err(Failure::Usage(format!("there is no provider {name:?} and no such file; there are: {mend}")));
+        return Err(super::unknown(name));
     }
     Scheme::from_toml(&read(path, FILE_LIMIT)?).map_err(|error| wrong(path, &error))
 }

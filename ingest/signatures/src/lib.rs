@@ -49,7 +49,7 @@ mod vectors;
 mod known_answers;
 
 pub use auth::Auth;
-pub use builtin::{builtin, builtin_names};
+pub use builtin::{builtin, builtin_names, names_like};
 pub use encoding::Encoding;
 pub use explain::{Explanation, explain};
 pub use handshake::{Captured, Handshake, HandshakeAnswer, answer, may_be_unsigned};

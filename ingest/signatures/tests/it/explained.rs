@@ -17,8 +17,8 @@ fn told(scheme: &Scheme, headers: &[(&str, &str)], body: &[u8], now: UnixMillis)
 
 /// The last step and why it failed.
 fn failed(explanation: &Explanation) -> (&'static str, Rejection) {
-    let last = explanation.steps.last().expect("an explanation has steps");
-    (last.name, last.outcome.expect_err("the last step refused it"))
+    let last = explanation.steps.last().expect("there is a first step");
+    (last.name, last.outcome.expect_err("the last step failed"))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is signed here is believed here, and is what a second implementation signs; samples are named as asked.
 
-use hooklog_signatures::{Key, Scheme, identify, sample, sign};
+use hooklog_signatures::{Key, Keys, Scheme, builtin_names, can_sign, identify, sample, sign};
 use proptest::prelude::*;
 use std::collections::HashSet;
 
@@ -90,4 +90,28 @@ proptest! {
             prop_assert!(key.is_none() || scheme.key.is_none() || found.key == key);
         }
     }
+}
+
+#[test]
+fn whatever_can_be_signed_here_is_believed() {
+    let candidates = [SECRET.to_owned(), hex::encode(SECRET), format!("user:{SECRET}")];
+    let mut signed = 0;
+    for name in builtin_names().filter(|name| can_sign(scheme(name))) {
+        let scheme = scheme(name);
+        let Some(keys) = candidates.iter().find_map(|secret| Keys::new(scheme, [("k1", secret)]).ok()) else {
+            continue;
+        };
+        let Some(sample) = sample(scheme, None, None, 7) else { continue };
+        let made = sign(scheme, keys.iter().next(), &sample.id, NOW, &sample.body);
+        let all: Vec<(&str, &str)> =
+            made.iter().chain(&sample.headers).map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut headers = header_map(&all[..made.len()]);
+        for (name, value) in header_map(&all[made.len()..]) {
+            headers.entry(name.expect("samples repeat no header")).or_insert(value);
+        }
+        assert!(judge(scheme, &keys, &headers, &sample.body, NOW).is_ok(), "{name}");
+        assert!(judge(scheme, &keys, &headers, b"{}", NOW).is_err() || !scheme.signs_body(), "{name}");
+        signed += 1;
+    }
+    assert!(signed >= 9, "{signed}");
 }

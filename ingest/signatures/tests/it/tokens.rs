@@ -235,3 +235,52 @@ fn a_certificates_url_is_on_a_pinned_host() {
         assert_eq!(named(bad), Err(Rejection::Condition), "{bad}");
     }
 }
+
+/// A certificate made with OpenSSL, and what its key signed of [`BODY`].
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----
+MIIDDzCCAfegAwIBAgIUW73n524wscUF7BgNJjEZ4NQjSFMwDQYJKoZIhvcNAQEL
+BQAwFjEUMBIGA1UEAwwLc25zLmV4YW1wbGUwIBcNMjYxMTI4MTUxMzQxWhgPMjEy
+NjExMDQxNTEzNDFaMBYxFDASBgNVBAMMC3Nucy5leGFtcGxlMIIBIjANBgkqhkiG
+9w0BAQEFAAOCAQ8AMIIBCgKCAQEA2tYb0zTaBrSVp6HoSio6kuiG2p2FehemcOnd
+LTJSXfS/AhrAcdzzy01z+bE8UZMt2067/gTnb6zjqCnQ20w7tcrsP31+Dn7rvDXV
+SMKLGscBBEybHeDt1OhTN+N6gyxXt/jBwcDqn1/1HxqI2n1EBi1SaxCowQbmN9sT
+QCD8nr4bx6+O46CHNwLWMs4CIyVC/xepCWcGDCOBPgbFOrfW1XAEziXjFD/ZZwBZ
+WPUEDwWU5L1GpPTX57jfMTNzjx1AzXw7Thnzhh5bk+M9UzuqVVhyMqreQmguKM3a
+/2hw0ivAchPuCuSvRRHd2KEsaVdHRDbv2YF1nGQxplL65vtXTQIDAQABo1MwUTAd
+BgNVHQ4EFgQUtMnLO8EK/LneY7ZbEDGeGB1LXKgwHwYDVR0jBBgwFoAUtMnLO8EK
+/LneY7ZbEDGeGB1LXKgwDwYDVR0TAQH/BAUwAwEB/zANBgkqhkiG9w0BAQsFAAOC
+AQEAfcHIq5hmU98SxqcOjmi2RhFqNLOqlPG4xUEZ1+ujE43hxh07DNhepEKqq8GR
+v9IX27XIiZ+HsrcEUUg4tiYUZXlA1dPd3E31WYF4w0SKy//yfHHLn155lW7F/wCf
+6JniOR8KjshmV5vyOcwrH4BdfngqR4Me5jNgra43INx3270iG0aR7V9pEisP50XS
+mHQ2gMTiy6KPXbXv/SFvZuD+mcr3dj6tQZhVibWkKc2gym6Uh40fZpVZ0FwLDhOF
+9C7a920u4nPQ85uR1ciY6yeuiSjuA2OxFIcKXDjrw0pZad/IX1Zp1YvVUpdMy/KF
+J/GZFFmB4dklUyLiNQJ2bldBRQ==
+-----END CERTIFICATE-----
+";
+const RSA_SHA256: &str = "d462mq5EYVWtqvz604ZUVonC0LVSHkEYL8C07XQ7WATanFFyg3upTQPRmbmztnGNNuhodtpAVIt2lgPYKPuSHt+u9MUsoGwyg/UERps3z2+Xz1CexXfbgh9GlSsG9syX6CnZKkD8NwONrzQVT0aVoYfse0DA5EqpsdZqkg+GcevCDrB5JpvSzGHi6r6AWGc2NtmEU/R2YJVOn/In0Fz03kR0a6oGyNQrVVgOPZoYv8z/RHabMY9o07LOvZ8VEIiGgBfxAP8nvjJlTrKDQatFSsrZzKeFAfwoQtmPtek2qUO5ivXL79OXvQM+eB+cTy9WbNRX+Q1unM+zONcfji5tzw==";
+const RSA_SHA1: &str = "AM7Rp+46zf/J+8YgmZQiplI4FdHMSyrR/Hpo1vRqeAOaZ57ugOzMn1m3cj8Ae3RKjCZQLZN33Yk5alMKFkmzupzWRiXuJXOatoixnzDQus7qmm4iAHMQTvNDQwReqinppfkklHZN1eq1aASrmuA2pOwHIRsivcX8/goHvmDId3trzVoyqrXXitRUcq8XuQpefwKV5oiNkDWhbXEMTcSBJraRUE+ukUQz+wOqnwcmgvBMk57dqKB+LHyU3RW6GDtayqZRkercr+kSudztX1JzJpRokdCSoWhWP+ryroPu0S8oN8qAcYTvfcFIYShtxCdZd5IT4sjje+O4JZPOXV5GgA==";
+
+#[test]
+fn a_certificate_is_a_public_key() {
+    let signed = |function: &str, form: &str| {
+        made(&format!(
+            "auth = \"sign\"\nfn = \"{function}\"\nsecret = {{ form = \"{form}\" }}\nsigned = \"{{body}}\"\n\
+             signature = {{ from = {{ header = \"X-Sig\" }}, encoding = \"base64\" }}"
+        ))
+    };
+    let sent = |scheme: &Scheme, signature: &str, body: &[u8]| {
+        let keys = Keys::new(scheme, [("k", CERTIFICATE)]).expect("a certificate");
+        let headers = header_map(&[("x-sig", signature)]);
+        verify(scheme, &keys, Head { method: "POST", path_and_query: "/", headers: &headers }, body, NOW).map(drop)
+    };
+    let (sha256, sha1) = (signed("rsa-sha256", "pem"), signed("rsa-sha1", "pem"));
+    assert_eq!(sent(&sha256, RSA_SHA256, BODY), Ok(()));
+    assert_eq!(sent(&sha1, RSA_SHA1, BODY), Ok(()));
+    assert_eq!(sent(&sha256, RSA_SHA1, BODY), Err(Rejection::Mismatch));
+    assert_eq!(sent(&sha256, RSA_SHA256, b"{}"), Err(Rejection::Mismatch));
+    assert_eq!(sent(&signed("rsa-pss-sha256", "pem"), RSA_SHA256, BODY), Err(Rejection::Mismatch));
+    let refused = |scheme: &Scheme, secret: &str| Keys::new(scheme, [("k", secret)]).is_err();
+    assert!(refused(&signed("ecdsa-p256-sha256", "pem"), CERTIFICATE), "another kind of key");
+    assert!(refused(&signed("rsa-sha256", "spki"), CERTIFICATE), "another form");
+    assert!(refused(&sha256, &CERTIFICATE.replace("BEGIN CERTIFICATE", "BEGIN PRIVATE KEY")));
+}
