@@ -138,6 +138,14 @@ pub(crate) struct List {
 }
 
 impl List {
+    /// Whether an item can have this label once the list has been taken apart.
+    pub(crate) fn can_hold(&self, label: &str) -> bool {
+        let cuts = [Some(&self.separator), self.pair.as_ref(), self.groups.as_ref()];
+        let is_cut = cuts.into_iter().flatten().any(|text| !text.is_empty() && label.contains(text.as_str()));
+        let is_trimmed = self.trim && label.starts_with(' ');
+        !is_cut && !is_trimmed
+    }
+
     /// Whether items of this label are signatures.
     pub(crate) fn accepts(&self, label: &str) -> bool {
         self.accepts_any() || self.labels.iter().any(|accepted| accepted == label)

@@ -120,7 +120,21 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use hooklog_signatures::sign;
+
     use super::*;
+    use crate::request;
+
+    /// Signed with the right key, which the fuzzer has not: the same as a verifier that believes what it should not.
+    #[test]
+    #[should_panic(expected = "github believes a body that nobody signed")]
+    fn a_verifier_that_believes_too_much_is_noticed() {
+        let place = PROVIDERS.iter().position(|provider| provider.scheme.name == "github").unwrap();
+        let (provider, body) = (&PROVIDERS[place], b"another body");
+        let headers = sign(&provider.scheme, provider.keys.iter().next(), "1", provider.now, body);
+        let choice = u16::try_from(place).unwrap().to_le_bytes();
+        check(&[&choice[..], &request::text("POST /in/x", &headers, body)].concat());
+    }
 
     #[test]
     fn most_providers_have_something_genuine_to_begin_with() {

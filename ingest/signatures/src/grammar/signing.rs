@@ -228,6 +228,9 @@ impl Grammar {
         let time = into_time(table)?;
         match &time.from {
             TimeFrom::Place(Place::Item(label)) => match list {
+                Some(list) if !list.can_hold(label) => {
+                    return Err(contradiction("time.from", "an item with this label is never found in the list"));
+                }
                 Some(list) if list.pair.is_some() && !list.labels.contains(label) => {}
                 Some(_) => {
                     return Err(contradiction("time.from", "its label is also a signature's label, use two labels"));
@@ -356,6 +359,12 @@ fn check_list(list: &List) -> Result<(), SchemeError> {
         return Err(contradiction(
             "signature.list.labels",
             "name at least one accepted label where there is a `pair`, none where not",
+        ));
+    }
+    if list.labels.iter().any(|label| !list.can_hold(label)) {
+        return Err(contradiction(
+            "signature.list.labels",
+            "one with `separator` or `pair` in it, or a trimmed blank, is never found",
         ));
     }
     if list.accepts_any() && list.labels.len() > 1 {

@@ -75,6 +75,11 @@ fn contradictions_are_refused_with_the_key() {
     refused(("{timestamp}.{body}", "{id}.{timestamp}.{body}{id}{nonce}"), &["`signed`", "{nonce}"]);
     refused(("{ item = \"t\" }", "{ item = \"v1\" }"), &["`time.from`", "label"]);
     refused(("labels = [\"v1\", \"v2\"]", "labels = []"), &["`signature.list.labels`"]);
+    for label in ["=v1", "v1,", " v1"] {
+        let labels = format!("labels = [{label:?}]");
+        refused(("labels = [\"v1\", \"v2\"]", &labels), &["`signature.list.labels`", "never found"]);
+    }
+    refused(("{ item = \"t\" }", "{ item = \"t=\" }"), &["`time.from`", "never found"]);
     refused(("separator = \",\"", "separator = \"=\""), &["`signature.list`", "different"]);
     refused(("encoding = \"hex\"\n", "encoding = \"hex\"\nprefix_optional = true\n"), &["`signature.prefix_optional`"]);
     refused(
