@@ -36,6 +36,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Threads that serve requests; 0 means one for each core but one, which the log's client needs.
     pub threads: usize,
+    /// A folder of provider files of one's own; empty for none.
+    pub providers: PathBuf,
     /// How long a shutdown waits for requests in flight.
     pub drain: Span,
     /// With which certificate, if any.

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use hooklog_schemas::id::NameError;
 use hooklog_schemas::{SourceName, Timestamp, TopicName};
-use hooklog_signatures::{KeyError, Keys, Scheme, SchemeError, WhenLogAway, builtin, names_like};
+use hooklog_signatures::{KeyError, Keys, Scheme, SchemeError, WhenLogAway, names_like};
 use http::StatusCode;
 
 use crate::admit::Rate;
 use crate::config::{Config, SourceConfig};
+use crate::custom::{self, CustomError};
 use crate::duplicates;
 use crate::metrics::Stored;
 use crate::public_url::PublicUrl;
@@ -85,6 +86,9 @@ pub enum Problem {
         /// Those that are written alike.
         near: String,
     },
+    /// Its provider's own file can't be used.
+    #[error("{0}")]
+    Custom(#[from] CustomError),
     /// What it changes in the scheme is no scheme.
     #[error("{0}")]
     Scheme(#[from] SchemeError),
@@ -184,14 +188,15 @@ impl Source {
             Some(topic) => TopicName::parse(topic)?,
             None => TopicName::of_source(&name),
         };
-        let known = builtin(&config.provider).ok_or_else(|| Problem::UnknownProvider {
-            given: config.provider.clone(),
-            near: match &names_like(&config.provider)[..] {
-                [] => "none".to_owned(),
-                near => near.join(", "),
-            },
-        })?;
-        let scheme = known.with_overrides(&config.scheme)?;
+        let known =
+            custom::provider(&config.provider, &defaults.providers)?.ok_or_else(|| Problem::UnknownProvider {
+                given: config.provider.clone(),
+                near: match &names_like(&config.provider)[..] {
+                    [] => "none".to_owned(),
+                    near => near.join(", "),
+                },
+            })?;
+        let scheme = known.with_overrides(&settings(&known, config))?;
         let ring = Ring::fetch(&config.secrets)?;
         let keys = ring.keys(&scheme)?;
         let max_body = config.max_body.unwrap_or(defaults.limits.max_body);
@@ -235,6 +240,15 @@ impl Source {
 fn spooled(scheme: &Scheme, config: &SourceConfig) -> StatusCode {
     let is_chosen = config.scheme.get("reply").is_some_and(|reply| reply.get("status").is_some());
     if is_chosen || scheme.reply.status != StatusCode::OK { scheme.reply.status } else { StatusCode::ACCEPTED }
+}
+
+/// What the source sets of its scheme: `public_url` is the URL that the provider signs, where it signs one and the scheme names no other.
+fn settings(scheme: &Scheme, config: &SourceConfig) -> toml::Table {
+    let mut settings = config.scheme.clone();
+    if let Some(url) = config.public_url.as_ref().filter(|_| scheme.needs_url()) {
+        settings.entry("url").or_insert_with(|| toml::Value::String(url.as_str().to_owned()));
+    }
+    settings
 }
 
 impl Sources {

@@ -63,7 +63,7 @@ fn the_defaults_load_and_every_setting_is_explained() {
     for setting in explain(DEFAULTS) {
         assert!(setting.explanation.len() > 10, "{} is not explained", setting.key);
     }
-    assert_eq!(explain(DEFAULTS).len(), 49);
+    assert_eq!(explain(DEFAULTS).len(), 50);
 }
 
 #[test]
@@ -73,6 +73,10 @@ fn the_manuals_source_is_one_and_shows_every_setting_of_a_source() {
     let manual: String = manual.map(|line| format!("{line}\n")).collect();
     let file = "{ id = \"2026-11\", file = \"/run/secrets/github\" }";
     assert!(manual.contains(file) && manual.contains("GITHUB_OLD"), "{manual}");
+    let schemas = folder.path().join("schemas");
+    std::fs::create_dir(&schemas).unwrap();
+    std::fs::write(schemas.join("default.json"), "{}").unwrap();
+    let manual = manual.replace("schemas/github", &schemas.display().to_string());
     let config = server::config(folder.path(), &manual.replace(file, "$SECRET").replace("GITHUB_OLD", "PATH"));
     Sources::build(&config).unwrap_or_else(|error| panic!("{error}"));
     let shown = serde_json::to_value(&config.sources["github"]).unwrap();
@@ -80,6 +84,41 @@ fn the_manuals_source_is_one_and_shows_every_setting_of_a_source() {
         let is_shown = !value.is_null() && value != &serde_json::json!([]) && value != &serde_json::json!({});
         assert!(is_shown, "the manual does not show {key}");
     }
+}
+
+#[test]
+fn a_provider_file_of_ones_own_is_a_provider_or_says_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "providers = {:?}\n[sources.shop]\nprovider = \"acme\"\nsecrets = [$SECRET]",
+        folder.path().display().to_string()
+    );
+    let build = || Sources::build(&server::config(folder.path(), &settings));
+    assert!(build().err().unwrap().to_string().contains("acme"), "there is no such file yet");
+    let file = |name: &str, more: &str| {
+        let text = format!(
+            "name = \"{name}\"\ntitle = \"Acme\"\nsource = \"https://acme.example/hooks\"\nconfidence = \"documented\"\n{more}"
+        );
+        std::fs::write(folder.path().join("acme.toml"), text).unwrap();
+    };
+    let mac = "auth = \"mac\"\nfn = \"hmac-sha256\"\nsigned = \"{body}\"\nsignature = { from = { header = \"X-Acme\" }, encoding = \"hex\" }";
+    file("acme", "auth = \"mac\"\nfn = \"hmac-sha257\"");
+    let wrong = build().err().unwrap().to_string();
+    assert!(wrong.contains("acme.toml") && wrong.contains("hmac-sha257"), "{wrong}");
+    file("other", mac);
+    assert!(build().err().unwrap().to_string().contains("called by its name"));
+    file("acme", mac);
+    assert_eq!(build().unwrap().find("shop").unwrap().scheme.title, "Acme");
+}
+
+#[test]
+fn the_public_url_is_what_a_provider_signs_that_signs_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = |more: &str| format!("[sources.square]\nprovider = \"square\"\nsecrets = [$SECRET]\n{more}");
+    let built = |more: &str| Sources::build(&server::config(folder.path(), &source(more))).map(|_| ()).err();
+    assert!(built("").unwrap().to_string().contains("url"), "a signed URL is never guessed");
+    assert!(built("public_url = \"https://hooks.example.com/in/square\"").is_none());
+    assert!(built("scheme = { url = \"https://hooks.example.com/in/square\" }").is_none());
 }
 
 #[test]
