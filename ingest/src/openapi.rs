@@ -35,7 +35,7 @@ const ABOUT: &str = "Takes webhooks from providers and answers 2xx only for what
 
 const POSTING: &str = "The body is any bytes that the source's provider signed. What proves the sender is the provider's own scheme, \
     with its own headers; hooklog's documentation of the provider names them. A source can be set to answer a stored event with another \
-    2xx and a body, as its provider wants to hear it.";
+    2xx and a body, as its provider wants to hear it. A connection over the limit is answered with 503 and no body before anything is read.";
 
 /// The document.
 #[must_use]

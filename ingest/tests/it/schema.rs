@@ -5,12 +5,14 @@ use std::path::Path;
 
 use hooklog_ingest::source::Sources;
 use hooklog_ingest::validate::folder::COUNT_LIMIT;
+use hooklog_kafka::testing::{Fault, Gate, MemoryLog};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::disk::TestDisk;
 use crate::request::{Answer, exchange, read_answer, signed};
-use crate::server::{self, Server, start};
+use crate::server::{self, Server, start, start_spooling};
 
 /// A charge has an amount; every other type is an object with an id.
 const SCHEMAS: &[(&str, &str)] = &[
@@ -111,6 +113,20 @@ async fn observed_schemas_store_what_differs_with_a_mark_and_good_records_withou
         assert!(value.windows(body.len()).any(|piece| piece == body.as_bytes()), "the body is stored as it came");
     }
     assert_eq!(counted(&server), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_mark_outlasts_the_spool() {
+    let schemas = folder(&[("default.json", "false")]);
+    let (log, gate, disk) = (MemoryLog::new(), Gate::default(), TestDisk::new());
+    log.always(Some(Fault::Queued(gate.clone())));
+    let spooling = format!("{}\nwhen_log_away = \"spool\"", source(schemas.path(), "mode = \"observe\""));
+    let server = start_spooling(&format!("[spool]\nafter = \"50ms\"\n{spooling}"), log.clone(), disk.opener()).await;
+    assert_eq!(send(&server, &event("x", "")).await.status, 202);
+    log.always(None);
+    gate.open();
+    server.until_stored(1).await;
+    assert_eq!(server.records()[0].headers.get("hooklog-schema").map(AsRef::as_ref), Some(&b"invalid"[..]));
 }
 
 #[tokio::test]
