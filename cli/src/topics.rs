@@ -279,7 +279,10 @@ mod tests {
 
     #[test]
     fn sources_alone_bring_the_dead_letters_of_the_bundled_consumers() {
-        assert_eq!(names(&["github"], &bundled()), ["hooks.github", "hooks.ledger.dlq", "hooks.tally.dlq"]);
+        assert_eq!(
+            names(&["github"], &bundled()),
+            ["hooks.github", "hooks.ledger.dlq", "hooks.tally.dlq", "hooks.quarantine"]
+        );
     }
 
     #[test]
