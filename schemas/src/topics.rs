@@ -147,7 +147,7 @@ mod tests {
         let sources = [SourceName::parse("github").unwrap(), SourceName::parse("stripe").unwrap()];
         let named = topics.named(&sources, &["ledger".to_owned()]).unwrap();
         let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["hooks.github", "hooks.stripe", "hooks.ledger.dlq"]);
+        assert_eq!(names, ["hooks.github", "hooks.stripe", "hooks.ledger.dlq", "hooks.quarantine"]);
         assert_eq!(named[2].0, TopicName::dead_letters_of("ledger").unwrap());
         assert_eq!(named[0].0, TopicName::of_source(&sources[0]));
     }

@@ -110,7 +110,7 @@ fn everything_is_told_and_found() {
     assert!(check.code == 1 && check.out.contains("hooks.nobody does not exist"), "{} {}", check.out, check.err);
     let applied = dev.hooklog(&["topics", "apply", "--source", "github,more", "--json"]);
     let states: Vec<Value> = json_lines(&applied.out).iter().map(|topic| topic["state"].clone()).collect();
-    assert_eq!(states, ["existing", "created", "existing", "existing"]);
+    assert_eq!(states, ["existing", "created", "existing", "existing", "existing"]);
     assert_eq!(dev.hooklog(&["dlq", "list", "--json"]).out, "");
 }
 
