@@ -26,8 +26,9 @@ async fn what_a_wrong_secret_refused_is_admitted_once_it_is_mended_and_only_once
     edge.restart().await;
 
     let ledger = Ledger::default();
-    let mut connection = Connection::to(&edge.address());
     for n in 1..=50 {
+        // A refusal ends its connection.
+        let mut connection = Connection::to(&edge.address());
         let webhook = Webhook::github(&format!("delivery-{n}"), "7", n, 100);
         ledger.attempt(Attempt {
             id: webhook.id.clone(),
