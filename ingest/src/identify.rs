@@ -32,7 +32,7 @@ pub fn identify(scheme: &Scheme, head: Head<'_>, body: &[u8], body_sha256: &[u8;
 }
 
 /// What stands for an id that there is not, or that can't be one (too long, control characters): equal content, equal id.
-fn hashed(sha256: &[u8; 32]) -> EventId {
+pub(crate) fn hashed(sha256: &[u8; 32]) -> EventId {
     EventId::parse(&format!("sha256:{}", hex::encode(sha256))).expect("a hash is short and printable")
 }
 

@@ -15,16 +15,15 @@ use hooklog_kafka::{Append, Incoming, Outgoing};
 use hooklog_process::metrics::{Def, IntCounterVec, Kind, MetricsError, Registry, counter};
 use hooklog_process::random::Random;
 use hooklog_schemas::codec::{Draft, encode_draft};
-use hooklog_schemas::{Envelope, EventId, EventType, Frame, OrderingKey, SourceName, Timestamp, TopicName};
+use hooklog_schemas::{Envelope, EventType, Frame, OrderingKey, SourceName, Timestamp, TopicName};
 use hooklog_signatures::{Head, Rejection, UnixMillis, verify};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::admit::Rate;
 use crate::body::Read;
-use crate::identify::{Event, identify};
+use crate::identify::{Event, hashed, identify};
 use crate::seal::{self, Sealed, Verified, seal, trace};
 use crate::source::Source;
-use crate::validate::{Mode, Verdict};
 
 /// The record header with the request's method.
 pub const METHOD: &str = "hooklog-method";
@@ -116,10 +115,8 @@ impl Quarantine {
     }
 
     fn append(&self, source: &Source, refused: &Unproven<'_>, frame: Frame) -> bool {
-        let hash = hex::encode(refused.read.sha256);
-        let (Ok(id), Ok(kind), Ok(key)) =
-            (EventId::parse(&hash), EventType::parse(KIND), OrderingKey::parse(source.name.as_str()))
-        else {
+        let id = hashed(&refused.read.sha256);
+        let (Ok(kind), Ok(key)) = (EventType::parse(KIND), OrderingKey::parse(source.name.as_str())) else {
             return false;
         };
         let kept = seal::kept(refused.head.headers, source);
@@ -222,11 +219,7 @@ impl Suspect {
     /// Whether the body differs from its schema, where that is marked and not refused.
     fn differs(&self, source: &Source, event: &Event) -> Result<bool, NotAdmitted> {
         let Some(schemas) = &source.schemas else { return Ok(false) };
-        match (schemas.check(&event.kind, &self.envelope.body), schemas.mode) {
-            (Verdict::Valid | Verdict::Skipped, _) => Ok(false),
-            (Verdict::Invalid(_), Mode::Observe) => Ok(true),
-            (Verdict::Invalid(_), Mode::Enforce) => Err(NotAdmitted::Differs),
-        }
+        schemas.settle(schemas.check(&event.kind, &self.envelope.body)).map_err(|_| NotAdmitted::Differs)
     }
 
     fn headers(&self) -> HeaderMap {

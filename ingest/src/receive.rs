@@ -23,7 +23,6 @@ use crate::quarantine::Unproven;
 use crate::respond;
 use crate::seal::{Sealed, Verified, seal, trace};
 use crate::source::Source;
-use crate::validate::{Mode, Verdict};
 
 /// What every path begins with; the source's name follows.
 pub const PATH: &str = "/in/";
@@ -162,13 +161,8 @@ fn differs(edge: &Edge, source: &Source, kind: &EventType, body: &[u8]) -> Resul
     let Some(schemas) = &source.schemas else { return Ok(false) };
     let verdict = schemas.check(kind, body);
     edge.note_schema(source, kind, &verdict);
-    match (verdict, schemas.mode) {
-        (Verdict::Valid | Verdict::Skipped, _) => Ok(false),
-        (Verdict::Invalid(_), Mode::Observe) => Ok(true),
-        (Verdict::Invalid(pointer), Mode::Enforce) => {
-            Err(Refused { outcome: Outcome::SchemaRefused, pointer: Some(pointer) })
-        }
-    }
+    let refused = |pointer| Refused { outcome: Outcome::SchemaRefused, pointer: Some(pointer) };
+    schemas.settle(verdict).map_err(refused)
 }
 
 /// Stores a sealed record. A request that can only wait for the log holds nothing of it meanwhile: the log's client has its copy.

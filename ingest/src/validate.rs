@@ -80,6 +80,18 @@ impl Schemas {
         let Some(value) = read(body) else { return Verdict::Invalid(Pointer::root()) };
         schema.differs(&value).map_or(Verdict::Valid, Verdict::Invalid)
     }
+
+    /// What follows from a verdict: whether the record is marked as different.
+    ///
+    /// # Errors
+    /// Where the body differs, if it is refused for that.
+    pub fn settle(&self, verdict: Verdict) -> Result<bool, Pointer> {
+        match (verdict, self.mode) {
+            (Verdict::Valid | Verdict::Skipped, _) => Ok(false),
+            (Verdict::Invalid(_), Mode::Observe) => Ok(true),
+            (Verdict::Invalid(pointer), Mode::Enforce) => Err(pointer),
+        }
+    }
 }
 
 /// A body as JSON; nothing if it is none, or is too deep to be looked at.
