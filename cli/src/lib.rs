@@ -25,6 +25,7 @@ pub mod config;
 pub mod home;
 pub mod reach;
 pub mod place;
+pub mod reading;
 pub mod registry;
 pub mod output;
 pub mod failure;

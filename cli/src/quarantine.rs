@@ -11,7 +11,7 @@ use hooklog_ingest::quarantine::{ADMITTED, NotAdmitted, Suspect};
 use hooklog_ingest::run::frame;
 use hooklog_ingest::seal::Sealed;
 use hooklog_ingest::source::{Source, Sources};
-use hooklog_kafka::tail::{From, Seen, Tail};
+use hooklog_kafka::tail::{From, Tail};
 use hooklog_kafka::{Append, Connection, Incoming, Metrics, Outgoing, Writer, WriterSettings};
 use hooklog_process::clock::Clock;
 use hooklog_process::metrics::Registry;
@@ -23,10 +23,8 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::place::Moment;
 use crate::reach::{ANSWER_WITHIN, runtime, unanswered};
+use crate::reading::to_end;
 use crate::registry::Asked;
-
-/// How long one look at the log waits.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// How long the brokers may take for one record.
 const APPEND_WITHIN: Duration = Duration::from_secs(30);
@@ -189,15 +187,8 @@ impl Work<'_> {
     /// Reads the quarantine as it is now, from its first record to its last.
     fn read(&self, each: &mut dyn FnMut(&Incoming) -> Result<(), Failure>) -> Result<(), Failure> {
         let topics = std::slice::from_ref(&self.topic);
-        let mut tail =
-            Tail::open(&self.connection, topics, From::Beginning, ANSWER_WITHIN).map_err(|error| unanswered(&error))?;
-        loop {
-            match tail.next(LOOK).map_err(|error| Failure::Unavailable(error.to_string()))? {
-                Seen::Record(record) => each(&record)?,
-                Seen::CaughtUp => return Ok(()),
-                Seen::Idle => {}
-            }
-        }
+        let tail = Tail::open(&self.connection, topics, From::Beginning, ANSWER_WITHIN);
+        to_end(tail.map_err(|error| unanswered(&error))?, &mut |record| each(&record))
     }
 }
 

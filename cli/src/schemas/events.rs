@@ -3,21 +3,18 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hooklog_kafka::tail::{Seen, Tail};
+use hooklog_kafka::tail::Tail;
 use hooklog_schemas::EventType;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
+use crate::reading::to_end;
 use crate::registry::Asked;
-
-/// How long one look at the log waits. What was stored is there at once, so a longer silence is no end but a fault.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// The body of an event, and its type where one is known.
 pub(crate) struct Sample {
@@ -30,26 +27,17 @@ pub(crate) struct Sample {
 /// # Errors
 /// [`Failure::Unavailable`] when the log can't be read to its end, or that of `take`.
 pub(crate) fn of_log(
-    mut tail: Tail,
+    tail: Tail,
     registry: &Asked,
     take: &mut dyn FnMut(Sample) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    loop {
-        match tail.next(LOOK).map_err(|error| Failure::Unavailable(error.to_string()))? {
-            Seen::Record(record) => {
-                let value = record.value.clone().unwrap_or_default();
-                match registry.envelope(&value)? {
-                    Ok(envelope) => take(Sample { kind: Some(envelope.kind), body: envelope.body })?,
-                    Err(error) => return Err(Failure::Refused(format!("{} can't be read: {error}", record.position))),
-                }
-            }
-            Seen::CaughtUp => return Ok(()),
-            Seen::Idle => {
-                let text = format!("the broker gave nothing for {} s, before the end of the topic", LOOK.as_secs());
-                return Err(Failure::Unavailable(text));
-            }
+    to_end(tail, &mut |record| {
+        let value = record.value.clone().unwrap_or_default();
+        match registry.envelope(&value)? {
+            Ok(envelope) => take(Sample { kind: Some(envelope.kind), body: envelope.body }),
+            Err(error) => Err(Failure::Refused(format!("{} can't be read: {error}", record.position))),
         }
-    }
+    })
 }
 
 /// Gives every event of a file: JSON texts one after the other, each a line of `hooklog tail --json` or a body.
