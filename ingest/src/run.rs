@@ -1,21 +1,21 @@
 //! The edge as a process: from the configuration to the drained end.
 
+mod error;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hooklog_kafka::registry::{Registry as SchemaRegistry, RegistryError};
+use hooklog_kafka::registry::Registry as SchemaRegistry;
 use hooklog_kafka::{Connection, Writer, WriterSettings};
 use hooklog_process::admin::{Admin, serve as serve_admin};
 use hooklog_process::clock::Clock;
-use hooklog_process::config::ConfigError;
-use hooklog_process::exit::Exit;
-use hooklog_process::failpoint::{FailpointError, arm_from_environment};
+use hooklog_process::failpoint::arm_from_environment;
 use hooklog_process::hangup::Hangup;
 use hooklog_process::health::Health;
-use hooklog_process::logging::{self, LoggingError};
-use hooklog_process::metrics::{MetricsError, Registry};
+use hooklog_process::logging;
+use hooklog_process::metrics::Registry;
 use hooklog_process::random::Random;
 use hooklog_process::ready_file;
 use hooklog_process::shown::Shown;
@@ -23,12 +23,13 @@ use hooklog_process::shutdown::Shutdown;
 use hooklog_schemas::{Frame, TopicName};
 use tokio::net::TcpListener;
 
-use crate::certificate::TlsError;
+pub use error::RunError;
+
 use crate::config::Config;
-use crate::edge::{Edge, EdgeError, Parts};
+use crate::edge::{Edge, Parts};
 use crate::listen::{Door, serve};
 use crate::reload::{LOOK, Means, Origin, Prepare, Reloader};
-use crate::source::{SourceError, Sources};
+use crate::source::Sources;
 use crate::spool::{Opened, SpoolError};
 use crate::tls::Tls;
 
@@ -49,79 +50,6 @@ pub struct Files {
     pub config: Option<PathBuf>,
     /// `--ready-file`.
     pub ready: Option<PathBuf>,
-}
-
-/// Why the process ended.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A source is wrong.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// TLS can't be spoken.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Log lines can't be written as asked.
-    #[error(transparent)]
-    Logging(#[from] LoggingError),
-    /// The failpoints can't be understood.
-    #[error(transparent)]
-    Failpoint(#[from] FailpointError),
-    /// No source is configured.
-    #[error("no source is configured: add `[sources.NAME]` with a `provider` to the file given by --config")]
-    NoSource,
-    /// A metric's name is taken.
-    #[error("a metric can't be declared: {0}")]
-    Metrics(#[from] MetricsError),
-    /// The edge can't be built.
-    #[error(transparent)]
-    Edge(#[from] EdgeError),
-    /// The spool can't be opened, or is damaged.
-    #[error("spool: {0}")]
-    Spool(#[from] SpoolError),
-    /// The client for the log can't be made.
-    #[error("kafka: {0}")]
-    Kafka(#[from] hooklog_kafka::ConfigError),
-    /// The schema registry does not help.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// An address can't be bound.
-    #[error("{setting} {address} can't be bound: {cause}")]
-    Bind {
-        /// Which setting.
-        setting: &'static str,
-        /// Its value.
-        address: SocketAddr,
-        /// What the system said.
-        cause: std::io::Error,
-    },
-    /// Something of the system failed.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-}
-
-impl RunError {
-    /// The exit code.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
-        match self {
-            Self::Config(_)
-            | Self::Source(_)
-            | Self::Tls(_)
-            | Self::Logging(_)
-            | Self::Failpoint(_)
-            | Self::NoSource
-            | Self::Kafka(_) => Exit::Config,
-            Self::Metrics(_) => Exit::Internal,
-            Self::Registry(RegistryError::Address { .. }) => Exit::Config,
-            Self::Registry(_) => Exit::Unavailable,
-            Self::Edge(EdgeError::Metrics(_)) => Exit::Internal,
-            Self::Edge(EdgeError::Topic(_) | EdgeError::SharedTopic { .. }) => Exit::Config,
-            Self::Bind { .. } | Self::Io(_) | Self::Spool(_) | Self::Edge(EdgeError::Thread(_)) => Exit::Io,
-        }
-    }
 }
 
 /// Checks the configuration and fetches every secret and certificate, binds nothing.

@@ -1,6 +1,7 @@
 //! The TOML of a provider file: its keys, read into a scheme.
 
 mod signing;
+mod time;
 mod handshake;
 mod rules;
 
