@@ -27,7 +27,7 @@ use crate::outcome::Outcome;
 use crate::phase::{Elapsed, Phase};
 use crate::seal::Sealed;
 use crate::source::Source;
-use crate::spool::{Spool, SpoolError, record};
+use crate::spool::{Spool, SpoolError, record, shelf};
 
 /// Where a record is stored. Nothing but an acknowledgement or a synced write makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,12 +117,6 @@ impl Store {
         Self { log, lanes, spooling, patience, seconds }
     }
 
-    /// The spool, where there is one.
-    #[must_use]
-    pub fn spool(&self) -> Option<&Spool> {
-        self.spooling.as_ref().map(|spooling| &spooling.spool)
-    }
-
     /// Whether a record of such a source is kept by its request until it is durable, since it may go to the spool.
     #[must_use]
     pub const fn may_spool(&self, when_log_away: WhenLogAway) -> bool {
@@ -137,8 +131,9 @@ impl Store {
         let start = Instant::now();
         let topic = &entry.source.topic;
         let count = self.log.partitions(topic);
-        let policy = if self.spooling.is_some() { entry.source.when_log_away } else { WhenLogAway::Refuse };
-        let (lane, way) = self.lanes.enter(topic, entry.key(), count, policy);
+        let may_spool = self.may_spool(entry.source.when_log_away);
+        let when_log_away = if may_spool { WhenLogAway::Spool } else { WhenLogAway::Refuse };
+        let (lane, way) = self.lanes.enter(topic, entry.key(), count, when_log_away);
         let step = match way {
             Way::Refused => return Err(Outcome::LogAway),
             Way::Spool => Step::Spool(self.spill(&lane, entry, None)),
@@ -170,20 +165,19 @@ impl Store {
     fn spill(&self, lane: &Arc<Lane>, entry: Entry<'_>, original: Option<Delivery>) -> Written {
         let (done, written) = oneshot::channel();
         let Some(Spooling { spool, drain }) = &self.spooling else { return Written(written) };
-        if let (Some(_), Some(count)) = (lane.id().partition, self.log.partitions(&entry.source.topic)) {
-            spool.remember(&entry.source.topic, count);
-        }
         let (name, now) = (&entry.source.name, entry.sealed.received_at);
-        let bytes = entry.record(lane.id().partition, |record| record::encode(&record, name, now));
+        let id = lane.id().clone();
+        let bytes = entry.record(id.partition, |record| record::encode(&record, name, now));
+        // A lane of its own tells that the number is the one it was made for.
+        let count = id.partition.and_then(|_| self.log.partitions(&id.topic));
+        let place = shelf::Entry { lane: id, count, bytes };
         let spill = Spill { spool: spool.clone(), drain: drain.clone(), lane: Arc::clone(lane), done, original };
-        let source = entry.source.name.clone();
+        let source = name.clone();
         // Not part of the request: what it has begun has to be ended, whatever becomes of the caller.
-        tokio::spawn(async move { spill.run(source, bytes).await });
+        tokio::spawn(async move { spill.run(source, place).await });
         Written(written)
     }
-}
 
-impl Store {
     /// Waits until the spool holds nothing, as long as it holds less and less, and not beyond `until`. Returns how many records are left.
     pub async fn settle(&self, until: Instant) -> usize {
         let held = || self.lanes.all().iter().map(|lane| lane.held()).sum::<usize>();
@@ -199,7 +193,7 @@ impl Store {
 
     /// Closes the spool.
     pub async fn close(&self) {
-        if let Some(spool) = self.spool() {
+        if let Some(Spooling { spool, .. }) = &self.spooling {
             spool.close().await;
         }
     }
@@ -219,9 +213,9 @@ struct Spill {
 }
 
 impl Spill {
-    async fn run(self, source: SourceName, bytes: Vec<u8>) {
+    async fn run(self, source: SourceName, entry: shelf::Entry) {
         let Self { spool, drain, lane, done, original } = self;
-        let written = write(&spool, &lane, &source, bytes).await;
+        let written = write(&spool, &source, entry).await;
         match &written {
             Ok(_) => lane.change(crate::fence::Fence::written),
             Err(error) => {
@@ -240,10 +234,10 @@ impl Spill {
     }
 }
 
-async fn write(spool: &Spool, lane: &Lane, source: &SourceName, bytes: Vec<u8>) -> Result<u64, SpoolError> {
-    let size = bytes.len();
+async fn write(spool: &Spool, source: &SourceName, entry: shelf::Entry) -> Result<u64, SpoolError> {
+    let size = entry.bytes.len();
     spool.take(source, size)?;
-    let written = spool.put(lane.id().clone(), bytes).await;
+    let written = spool.put(entry).await;
     if written.is_err() {
         spool.give(source.as_str(), size);
     }
@@ -296,41 +290,14 @@ impl Pending<'_> {
     /// The [`Outcome`] that ends the request.
     pub async fn durable(self, again: Option<Entry<'_>>, phase: &Phase) -> Result<Durable, Outcome> {
         let Self { store, start, step } = self;
-        let deadline = start + store.patience.deadline;
         let written = match step {
             Step::Spool(written) => written,
-            Step::Log(mut in_flight) => {
-                let Some(delivery) = in_flight.delivery.as_mut() else { return Err(Outcome::LogAway) };
-                let until = if again.is_some() { start + store.patience.spool_after } else { deadline };
-                match (phase.within(until, delivery).await, again) {
-                    (Ok(reported), again) => {
-                        in_flight.delivery = None;
-                        match reported {
-                            Ok(position) => {
-                                in_flight.lane.land();
-                                store.seconds.observe(start.elapsed().as_secs_f64());
-                                failpoint::hit("edge.acked");
-                                return Ok(Durable::Log(position));
-                            }
-                            Err(error) => match again {
-                                Some(entry) => store.instead(&in_flight.lane, entry, &error)?,
-                                None => return Err(refused(&in_flight.lane, &error)),
-                            },
-                        }
-                    }
-                    (Err(Elapsed), None) => return Err(Outcome::LogAway),
-                    (Err(Elapsed), Some(entry)) => {
-                        let original = in_flight.delivery.take();
-                        in_flight.lane.change(|fence| {
-                            fence.give_up();
-                            fence.write();
-                        });
-                        store.spill(&in_flight.lane, entry, original)
-                    }
-                }
-            }
+            Step::Log(in_flight) => match store.acknowledged(in_flight, start, again, phase).await? {
+                Logged::At(position) => return Ok(Durable::Log(position)),
+                Logged::Spooled(written) => written,
+            },
         };
-        match phase.within(deadline, written.0).await {
+        match phase.within(start + store.patience.deadline, written.0).await {
             Ok(Ok(Ok(()))) => {
                 failpoint::hit("edge.spooled");
                 Ok(Durable::Spool)
@@ -340,6 +307,53 @@ impl Pending<'_> {
             Ok(Ok(Err(SpoolError::Busy))) => Err(Outcome::Overloaded),
             Ok(_) => Err(Outcome::SpoolFailed),
             Err(Elapsed) => Err(Outcome::LogAway),
+        }
+    }
+}
+
+/// What became of a record that was handed to the log.
+enum Logged {
+    /// The log has it.
+    At(Position),
+    /// It is on its way into the spool.
+    Spooled(Written),
+}
+
+impl Store {
+    /// Waits for the log's report of a record, for as long as its request waits for the log, and turns to the spool where it may.
+    async fn acknowledged(
+        &self,
+        mut in_flight: InFlight,
+        start: Instant,
+        again: Option<Entry<'_>>,
+        phase: &Phase,
+    ) -> Result<Logged, Outcome> {
+        let patience = if again.is_some() { self.patience.spool_after } else { self.patience.deadline };
+        let Some(delivery) = in_flight.delivery.as_mut() else { return Err(Outcome::LogAway) };
+        let reported = phase.within(start + patience, delivery).await;
+        let lane = &in_flight.lane;
+        match (reported, again) {
+            (Ok(Ok(position)), _) => {
+                in_flight.delivery = None;
+                lane.land();
+                self.seconds.observe(start.elapsed().as_secs_f64());
+                failpoint::hit("edge.acked");
+                Ok(Logged::At(position))
+            }
+            (Ok(Err(error)), again) => {
+                in_flight.delivery = None;
+                let entry = again.ok_or_else(|| refused(lane, &error))?;
+                self.instead(lane, entry, &error).map(Logged::Spooled)
+            }
+            (Err(Elapsed), None) => Err(Outcome::LogAway),
+            (Err(Elapsed), Some(entry)) => {
+                let original = in_flight.delivery.take();
+                lane.change(|fence| {
+                    fence.give_up();
+                    fence.write();
+                });
+                Ok(Logged::Spooled(self.spill(lane, entry, original)))
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 use crate::lane::LaneId;
 use committer::{Committer, Order};
 use metrics::SpoolMetrics;
-use shelf::{FAMILIES, Place, SetAside, Shelf, ShelfError};
+use shelf::{Entry, FAMILIES, Place, SetAside, Shelf, ShelfError};
 use survey::{Damages, Survey};
 use usage::{Full, Limits, Usage, is_older};
 
@@ -247,8 +247,8 @@ impl Spool {
     ///
     /// # Errors
     /// [`SpoolError`]; whether the record is there is then not known.
-    pub async fn put(&self, lane: LaneId, bytes: Vec<u8>) -> Result<u64, SpoolError> {
-        self.ask(|done| Order::Put { lane, bytes, done }).await
+    pub async fn put(&self, entry: Entry) -> Result<u64, SpoolError> {
+        self.ask(|done| Order::Put { entry, done }).await
     }
 
     /// The first records of a lane, as many as fit, at least one if there is one.
@@ -265,11 +265,6 @@ impl Spool {
     /// [`SpoolError`]
     pub async fn trim(&self, lane: LaneId, upto: u64, aside: Vec<SetAside>) -> Result<(), SpoolError> {
         self.ask(|done| Order::Trim { lane, upto, aside, done }).await
-    }
-
-    /// Remembers how many partitions a topic has. Best effort: it is said again with every record.
-    pub fn remember(&self, topic: &TopicName, count: NonZeroU32) {
-        let _ = self.orders.try_send(Order::Remember { topic: topic.clone(), count });
     }
 
     /// Syncs what is left and ends the thread.

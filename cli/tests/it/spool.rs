@@ -5,7 +5,7 @@ use std::path::Path;
 use hooklog_ingest::config::Config;
 use hooklog_ingest::lane::LaneId;
 use hooklog_ingest::spool::metrics::SpoolMetrics;
-use hooklog_ingest::spool::shelf::SetAside;
+use hooklog_ingest::spool::shelf::{Entry, SetAside};
 use hooklog_ingest::spool::{Opened, Spool, record};
 use hooklog_kafka::Outgoing;
 use hooklog_process::clock::Clock;
@@ -41,13 +41,18 @@ fn bytes(n: u32) -> Vec<u8> {
     record::encode(&record, &SourceName::parse("github").unwrap(), Timestamp(1_700_000_000_000))
 }
 
+/// The `n`th record, for this partition.
+fn entry(partition: i32, n: u32) -> Entry {
+    Entry { lane: lane(partition), count: None, bytes: bytes(n) }
+}
+
 /// Three records in one partition, one in another, and one set aside; then the edge is stopped.
 async fn filled(folder: &Path) {
     let spool = open(folder);
     for n in 0..4 {
-        spool.put(lane(0), bytes(n)).await.unwrap();
+        spool.put(entry(0, n)).await.unwrap();
     }
-    spool.put(lane(5), bytes(4)).await.unwrap();
+    spool.put(entry(5, 4)).await.unwrap();
     let aside = vec![SetAside { number: 0, reason: "too large".to_owned() }];
     spool.trim(lane(0), 1, aside).await.unwrap();
     spool.close().await;

@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use hooklog_disk::{DiskError, Sync};
 use hooklog_process::failpoint;
-use hooklog_schemas::{Timestamp, TopicName};
+use hooklog_schemas::Timestamp;
 use tokio::sync::oneshot;
 
-use super::shelf::{Place, SetAside, Shelf};
+use super::shelf::{Entry, Place, SetAside, Shelf};
 use super::survey::Survey;
 use super::{Shared, SpoolError};
 use crate::lane::LaneId;
@@ -37,13 +37,11 @@ type Done<T> = oneshot::Sender<Result<T, SpoolError>>;
 /// What the thread is asked for.
 pub(super) enum Order {
     /// A record for the end of its lane.
-    Put { lane: LaneId, bytes: Vec<u8>, done: Done<u64> },
+    Put { entry: Entry, done: Done<u64> },
     /// The first records of a lane.
     Window { lane: LaneId, records: usize, bytes: usize, done: Done<Vec<Place>> },
     /// The first places of a lane are done with.
     Trim { lane: LaneId, upto: u64, aside: Vec<SetAside>, done: Done<()> },
-    /// The number of partitions of a topic.
-    Remember { topic: TopicName, count: std::num::NonZeroU32 },
     /// The end.
     Close { done: oneshot::Sender<()> },
 }
@@ -96,18 +94,15 @@ impl Committer {
         let mut next = Some(order);
         while let Some(order) = next.take() {
             match order {
-                Order::Put { lane, bytes, done } => {
-                    size += bytes.len();
-                    group.push((lane, bytes, done));
+                Order::Put { entry, done } => {
+                    size += entry.bytes.len();
+                    group.push((entry, done));
                 }
                 Order::Window { lane, records, bytes, done } => {
                     let _ = done.send(self.with(|shelf| Ok(shelf.window(&lane, 0, records, bytes)?)));
                 }
                 Order::Trim { lane, upto, aside, done } => {
                     let _ = done.send(self.with(|shelf| Ok(shelf.trim(&lane, upto, &aside)?)));
-                }
-                Order::Remember { topic, count } => {
-                    let _ = self.with(|shelf| Ok(shelf.remember(&topic, count)?));
                 }
                 Order::Close { done } => {
                     self.commit(std::mem::take(&mut group));
@@ -125,17 +120,15 @@ impl Committer {
     }
 
     /// One write, one sync, and only then one answer for each.
-    fn commit(&mut self, group: Vec<(LaneId, Vec<u8>, Done<u64>)>) {
+    fn commit(&mut self, group: Vec<(Entry, Done<u64>)>) {
         if group.is_empty() {
             return;
         }
         let started = Instant::now();
-        let (records, dones): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|(lane, bytes, done)| ((lane, bytes), done)).unzip();
+        let (records, dones): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         failpoint::hit("edge.spool-batch");
         let sync = if cfg!(feature = "sabotage-no-sync") { Sync::None } else { Sync::Synced };
-        let written =
-            self.with(|shelf| Ok(shelf.append(records.iter().map(|(lane, bytes)| (lane, bytes.clone())), sync)?));
+        let written = self.with(|shelf| Ok(shelf.append(records, sync)?));
         failpoint::hit("edge.spool-synced");
         match written {
             Ok(numbers) => {

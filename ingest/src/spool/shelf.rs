@@ -56,6 +56,17 @@ pub struct Shelf {
     counts: BTreeMap<TopicName, NonZeroU32>,
 }
 
+/// A record for the end of its lane.
+#[derive(Debug)]
+pub struct Entry {
+    /// The lane.
+    pub lane: LaneId,
+    /// How many partitions its topic has, if that is known.
+    pub count: Option<NonZeroU32>,
+    /// Its bytes, see [`record::encode`].
+    pub bytes: Vec<u8>,
+}
+
 /// One place of a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -130,48 +141,37 @@ impl Shelf {
         self.counts.iter().map(|(topic, count)| (topic, *count))
     }
 
-    /// Puts records at the ends of their lanes, all or none, and waits until they are on the device. Returns their numbers.
+    /// Puts records at the ends of their lanes, all or none, and waits until they are on the device. Returns their numbers. How many
+    /// partitions their topics have is written with them.
     ///
     /// # Errors
     /// [`DiskError`]; then nothing is known of them until the spool is opened anew.
-    pub fn append<'r>(
-        &mut self,
-        records: impl IntoIterator<Item = (&'r LaneId, Vec<u8>)>,
-        sync: Sync,
-    ) -> Result<Vec<u64>, DiskError> {
+    pub fn append(&mut self, records: Vec<Entry>, sync: Sync) -> Result<Vec<u64>, DiskError> {
         let mut batch = Batch::new();
-        let mut ends: BTreeMap<&LaneId, Range<u64>> = BTreeMap::new();
-        let mut numbers = Vec::new();
-        for (lane, mut bytes) in records {
-            let kept = ends.entry(lane).or_insert_with(|| self.lanes.get(lane).cloned().unwrap_or_default());
-            let (number, key) = (kept.end, lane.key().finish());
-            record::number(&mut bytes, &key, number);
-            batch.put(RECORDS, &place(lane, number), &bytes);
+        let mut ends: BTreeMap<LaneId, Range<u64>> = BTreeMap::new();
+        let mut counts: BTreeMap<TopicName, NonZeroU32> = BTreeMap::new();
+        let mut numbers = Vec::with_capacity(records.len());
+        for Entry { lane, count, mut bytes } in records {
+            if let Some(count) = count.filter(|count| self.counts.get(&lane.topic) != Some(count)) {
+                counts.insert(lane.topic.clone(), count);
+            }
+            let key = lane.key().finish();
+            let kept = ends.entry(lane.clone()).or_insert_with(|| self.lanes.get(&lane).cloned().unwrap_or_default());
+            record::number(&mut bytes, &key, kept.end);
+            batch.put(RECORDS, &place(&lane, kept.end), &bytes);
+            numbers.push(kept.end);
             kept.end += 1;
-            numbers.push(number);
         }
         for (lane, kept) in &ends {
             batch.put(LANES, &lane.key().finish(), &range_bytes(kept));
         }
-        self.disk.write(&batch, sync)?;
-        let ends: Vec<(LaneId, Range<u64>)> = ends.into_iter().map(|(lane, kept)| (lane.clone(), kept)).collect();
-        self.lanes.extend(ends);
-        Ok(numbers)
-    }
-
-    /// Remembers how many partitions a topic has, with the next write to the device.
-    ///
-    /// # Errors
-    /// [`DiskError`]
-    pub fn remember(&mut self, topic: &TopicName, count: NonZeroU32) -> Result<(), DiskError> {
-        if self.counts.get(topic) == Some(&count) {
-            return Ok(());
+        for (topic, count) in &counts {
+            batch.put(COUNTS, &topic_key(topic), &count.get().to_be_bytes());
         }
-        let mut batch = Batch::new();
-        batch.put(COUNTS, &topic_key(topic), &count.get().to_be_bytes());
-        self.disk.write(&batch, Sync::None)?;
-        self.counts.insert(topic.clone(), count);
-        Ok(())
+        self.disk.write(&batch, sync)?;
+        self.lanes.extend(ends);
+        self.counts.extend(counts);
+        Ok(numbers)
     }
 
     /// The places of a lane from `from` on, or from its first, as many as fit in both limits, at least one if there is one.

@@ -160,6 +160,24 @@ async fn a_full_spool_says_so_and_keeps_what_it_has() {
 }
 
 #[tokio::test]
+async fn a_spool_whose_oldest_record_is_too_old_or_whose_device_is_too_full_takes_no_more() {
+    let ((log, gate), disk) = (away(), TestDisk::new());
+    let server = start_spooling(&format!("{QUICK}\nmax_age = \"60s\""), log.clone(), disk.opener()).await;
+    assert_eq!(exchange(&server, &event(1, 0)).await.status, 202);
+    server.hand.advance_ms(61_000);
+    let refused = server.until(|status| status == 503, &event(1, 1)).await;
+    assert!(refused.header("retry-after").is_some() && server.spool_refused("age") > 0);
+    comes_back(&log, &gate);
+    server.until(|status| status == 200, &event(1, 2)).await;
+    assert_eq!(ids(&server, 1)[0], "1-0", "what is too old is kept, and drained");
+
+    let (log, disk) = (away().0, TestDisk::new());
+    let server = start_spooling(&format!("{QUICK}\nreserve = \"1000000GiB\""), log, disk.opener()).await;
+    assert_eq!(exchange(&server, &event(1, 0)).await.status, 503);
+    assert_eq!((server.spool_refused("device"), disk.store.writes()), (1, 0), "nothing was written");
+}
+
+#[tokio::test]
 async fn after_a_failed_write_nothing_is_taken_until_all_was_read_again() {
     let ((log, gate), disk) = (away(), TestDisk::new());
     let server = start_spooling(QUICK, log.clone(), disk.opener()).await;

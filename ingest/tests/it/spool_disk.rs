@@ -5,6 +5,7 @@ use std::path::Path;
 use hooklog_ingest::config::Config;
 use hooklog_ingest::lane::LaneId;
 use hooklog_ingest::spool::metrics::SpoolMetrics;
+use hooklog_ingest::spool::shelf::Entry;
 use hooklog_ingest::spool::{Opened, Settings, Spool, SpoolError, record};
 use hooklog_kafka::Outgoing;
 use hooklog_kafka::testing::{Fault, Gate};
@@ -100,7 +101,7 @@ async fn fill(spool: &Spool, records: u32) {
         let record =
             Outgoing { topic: &topic, partition: None, key: Some(b"k"), value: &value, headers: &[], timestamp: None };
         let bytes = record::encode(&record, &SourceName::parse("github").unwrap(), Timestamp(1));
-        assert_eq!(spool.put(lane.clone(), bytes).await.unwrap(), u64::from(n));
+        assert_eq!(spool.put(Entry { lane: lane.clone(), count: None, bytes }).await.unwrap(), u64::from(n));
     }
 }
 
