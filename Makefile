@@ -5,11 +5,12 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hooklog
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export HOOKLOG_KAFKA_LIBS ?= $(CACHE)/kafka/libs
 export HOOKLOG_REGISTRY ?= $(CACHE)/registry
+export HOOKLOG_PEERS ?= $(CACHE)/peers
 BIN := $(CARGO_TARGET_DIR)/debug
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test bin kafka registry setup setup-test lint deny faults bench fuzz sabotage golden
+.PHONY: help dev test bin kafka registry setup setup-test lint deny faults bench peers fuzz sabotage golden
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,8 +63,12 @@ $(HOOKLOG_REGISTRY)/.complete:
 faults: build kafka registry ## The fault experiments in their long form (ARGS="durable_2xx" for some of them)
 	HOOKLOG_FAULTS=long cargo test --workspace --locked --test it -- --nocapture --test-threads 1 $(ARGS)
 
+# Ten thousand connections are as many files: the limit is raised as far as it goes.
 bench: build kafka ## The figures, against peers in the same run
-	@$(BIN)/bench $(ARGS)
+	@ulimit -n $$(ulimit -Hn) && $(BIN)/bench $(ARGS)
+
+peers: ## Build the bench's peers in other languages, as far as their tools are there
+	@tests/bench/peers/build $(HOOKLOG_PEERS)
 
 fuzz: setup checkout ## A million inputs for each fuzz target (ARGS="--target json --runs 100000")
 	@tests/fuzz/run $(ARGS)

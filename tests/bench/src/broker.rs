@@ -77,6 +77,16 @@ impl Broker {
     pub fn cpu(&self) -> Result<CpuSeconds, BenchError> {
         self.process.cpu()
     }
+
+    /// Has it fall silent, its connections open: what no connection error tells.
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.process.resume();
+    }
 }
 
 /// The configuration of a client that says nothing while its broker starts or stops.

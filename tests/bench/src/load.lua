@@ -1,19 +1,22 @@
 -- Signed webhooks, one after the other on every connection; BODIES and SIGNATURES stand above this.
--- All that differs between two requests of one key is the delivery's id, so a request is one concatenation.
+-- All that differs between two requests of one key is the delivery's id, so a request is one concatenation; where they are spread over
+-- sources, the path differs too.
 local threads = 0
 function setup(thread)
   threads = threads + 1
   thread:set("number", threads)
 end
 
-local head, tails, sent, run = nil, {}, 0, nil
+local line, rest, tails, sent, run, sources = nil, nil, {}, 0, nil, 0
 
 function init(args)
-  run = args[1]
-  head = "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.headers["Host"]
+  run, sources = args[1], tonumber(args[2])
+  line = "POST " .. wrk.path
+  rest = " HTTP/1.1\r\nHost: " .. wrk.headers["Host"]
     .. "\r\nUser-Agent: GitHub-Hookshot/0123456\r\nAccept: */*\r\nContent-Type: application/json"
     .. "\r\nX-GitHub-Hook-ID: 292430182\r\nX-GitHub-Hook-Installation-Target-ID: 79929171"
     .. "\r\nX-GitHub-Hook-Installation-Target-Type: repository\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: "
+  if sources == 0 then line, rest = line .. rest, nil end
   for n, body in ipairs(BODIES) do
     tails[n] = "\r\nX-Hub-Signature-256: " .. SIGNATURES[n] .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
   end
@@ -24,6 +27,9 @@ end
 
 function request()
   sent = sent + 1
+  local head = line
+  -- A prime apart: neighbours in time are no neighbours in the table of sources.
+  if rest then head = line .. "-" .. sent * 7919 % sources .. rest end
   return head .. string.format("%s-%04x-%012x", run, number, sent) .. tails[sent % #tails + 1]
 end
 

@@ -24,7 +24,7 @@ pub struct Load {
 }
 
 /// What a run came to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Answers {
     /// Answers with 2xx.
     pub stored: u64,
@@ -72,11 +72,26 @@ impl Load {
     /// # Errors
     /// When `wrk` is not there or fails.
     pub fn run(&mut self, url: &str, connections: usize, length: Duration) -> Result<Answers, BenchError> {
+        self.spread(url, connections, length, 0)
+    }
+
+    /// The same to `url-0`, `url-1` and on, so many of them in turn; with 0 to `url` alone.
+    ///
+    /// # Errors
+    /// When `wrk` is not there or fails.
+    pub fn spread(
+        &mut self,
+        url: &str,
+        connections: usize,
+        length: Duration,
+        sources: usize,
+    ) -> Result<Answers, BenchError> {
         // A part of every delivery id, so that none comes twice.
         self.runs += 1;
         let mut wrk = Command::new("wrk");
         wrk.arg("-t2").arg(format!("-c{connections}")).arg(format!("-d{}s", length.as_secs().max(1)));
         wrk.arg("-s").arg(&self.script).arg(url).arg("--").arg(format!("{:08x}-0000-0000", self.runs));
+        wrk.arg(sources.to_string());
         let process = Process::start("wrk", &mut wrk, &self.folder, NO_WRK)?;
         let ended = process.finish(length + PATIENCE)?;
         let summary = ended.said.lines().find_map(|line| line.strip_prefix("summary "));

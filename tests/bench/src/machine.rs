@@ -59,6 +59,8 @@ impl CpuSeconds {
 pub struct Stat {
     /// Whether it ended and waits to be waited for.
     pub ended: bool,
+    /// Who started it.
+    pub parent: u32,
     /// What it used.
     pub cpu: CpuSeconds,
 }
@@ -79,8 +81,39 @@ impl Stat {
         let fields: Vec<&str> = after_name.split_whitespace().collect();
         let (user, system): (f64, f64) = (fields.get(11)?.parse().ok()?, fields.get(12)?.parse().ok()?);
         let ended = matches!(*fields.first()?, "Z" | "X");
-        Some(Self { ended, cpu: CpuSeconds((user + system) / TICKS_PER_SECOND) })
+        let parent = fields.get(1)?.parse().ok()?;
+        Some(Self { ended, parent, cpu: CpuSeconds((user + system) / TICKS_PER_SECOND) })
     }
+}
+
+/// How much memory of the process is resident, in MiB.
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident_mib(pid: u32) -> io::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    resident(&status).ok_or_else(|| io::Error::other(format!("/proc/{pid}/status tells no VmRSS")))
+}
+
+fn resident(status: &str) -> Option<f64> {
+    let kib: f64 =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().split(' ').next()?.parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+/// How many files this process, and each that it starts, may have open.
+///
+/// # Errors
+/// When the system tells nothing of it.
+pub fn file_limit() -> io::Result<u64> {
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    open_files(&limits).ok_or_else(|| io::Error::other("/proc/self/limits tells no open files"))
+}
+
+fn open_files(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let soft = line.split_whitespace().next()?;
+    if soft == "unlimited" { Some(u64::MAX) } else { soft.parse().ok() }
 }
 
 /// How many cores there are.
@@ -112,9 +145,30 @@ mod tests {
         let text = "42 (a) b) Z 1 42 42 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 3 0 100 0 0";
         let stat = Stat::parse(text).unwrap();
         assert!(stat.ended);
+        assert_eq!(stat.parent, 1);
         assert_eq!(stat.cpu, CpuSeconds(3.0));
         assert!(!Stat::parse(&text.replace(" Z ", " S ")).unwrap().ended);
         assert!(Stat::parse("42 (a").is_none());
+    }
+
+    #[test]
+    fn resident_memory_is_read() {
+        assert_eq!(resident("Name:\ta\nVmRSS:\t    2048 kB\nThreads:\t3\n"), Some(2.0));
+        assert_eq!(resident("Name:\tkthreadd\n"), None);
+        assert!(resident_mib(std::process::id()).unwrap() > 1.0);
+    }
+
+    #[test]
+    fn the_limit_of_files_is_the_soft_one() {
+        assert_eq!(
+            open_files("Limit\nMax open files            1024                 20000                files\n"),
+            Some(1024)
+        );
+        assert_eq!(
+            open_files("Max open files            unlimited            unlimited            files"),
+            Some(u64::MAX)
+        );
+        assert!(file_limit().unwrap() > 0);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::error::BenchError;
-use crate::machine::{CpuSeconds, Stat};
+use crate::family;
+use crate::machine::{self, CpuSeconds, Stat};
 
 /// How long a process has to get ready, and to end when asked.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -76,12 +77,33 @@ impl Process {
         self.child.id()
     }
 
-    /// The CPU it used so far.
+    /// The CPU that it and what it started used so far.
     ///
     /// # Errors
     /// When it is gone.
     pub fn cpu(&self) -> Result<CpuSeconds, BenchError> {
-        Ok(CpuSeconds::of(self.pid())?)
+        let own = CpuSeconds::of(self.pid())?;
+        // A child may end while it is looked at.
+        let children = family::of(self.pid()).into_iter().skip(1).filter_map(|child| CpuSeconds::of(child).ok());
+        Ok(CpuSeconds(own.0 + children.map(|cpu| cpu.0).sum::<f64>()))
+    }
+
+    /// Its resident memory, in MiB.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn resident_mib(&self) -> Result<f64, BenchError> {
+        Ok(machine::resident_mib(self.pid())?)
+    }
+
+    /// Has it stand still, its connections open.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::SIGCONT);
     }
 
     /// Waits until the condition gives something.
@@ -132,10 +154,7 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        if let Ok(pid) = i32::try_from(self.pid()) {
-            // It may have ended already.
-            let _ = kill(Pid::from_raw(pid), signal);
-        }
+        send(self.pid(), signal);
     }
 
     fn failed(&self, status: String) -> BenchError {
@@ -151,10 +170,20 @@ impl Process {
     }
 }
 
+/// To a process that may have ended already.
+fn send(pid: u32, signal: Signal) {
+    if let Ok(pid) = i32::try_from(pid) {
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
+            // Workers outlive a killed parent: they are found while it lives.
+            let family = family::of(self.pid());
             let _ = self.child.kill();
+            family.into_iter().skip(1).for_each(|child| send(child, Signal::SIGKILL));
             let _ = self.child.wait();
         }
     }

@@ -1,18 +1,19 @@
-//! What answers the webhooks: the edge, the naive peer, or signatures alone.
+//! What answers the webhooks: the edge, the naive peer, signatures alone, or a peer in another language.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde::Deserialize;
 
+use crate::edge::{self, Edge};
 use crate::error::BenchError;
+use crate::foreign::Language;
 use crate::process::{Process, sibling};
 use crate::webhook::SECRET;
 
-const BUILD: &str = "build it first (`make bench` does)";
+const BUILD: &str = "build it first (`make bench` and `make peers` do)";
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +27,13 @@ pub enum Peer {
     },
     /// The same without Kafka: nothing but HTTP and HMAC-SHA-256.
     Signatures,
+    /// An afternoon's work in another language.
+    Foreign {
+        /// Which.
+        language: Language,
+        /// On so many event loops or processes.
+        workers: u32,
+    },
 }
 
 impl fmt::Display for Peer {
@@ -34,6 +42,8 @@ impl fmt::Display for Peer {
             Self::Edge => f.write_str("edge"),
             Self::Naive { linger_ms } => write!(f, "naive-linger-{linger_ms}ms"),
             Self::Signatures => f.write_str("hmac-only"),
+            Self::Foreign { language, .. } if language.workers().len() == 1 => f.write_str(language.name()),
+            Self::Foreign { language, workers } => write!(f, "{}-{workers}", language.name()),
         }
     }
 }
@@ -41,13 +51,18 @@ impl fmt::Display for Peer {
 impl Peer {
     /// Where it writes.
     #[must_use]
-    pub const fn topic(self) -> Option<&'static str> {
+    pub fn topic(self) -> Option<String> {
         match self {
-            Self::Edge => Some("hooks.github"),
-            Self::Naive { linger_ms: 0 } => Some("naive.github"),
-            Self::Naive { .. } => Some("naive-lingering.github"),
+            Self::Edge => Some(edge::TOPIC.to_owned()),
+            Self::Naive { .. } | Self::Foreign { .. } => Some(format!("{self}.github")),
             Self::Signatures => None,
         }
+    }
+
+    /// Whether the bench goes on without it when it fails.
+    #[must_use]
+    pub const fn is_foreign(self) -> bool {
+        matches!(self, Self::Foreign { .. })
     }
 
     /// Starts it against the broker at `address` and waits until it serves.
@@ -55,20 +70,13 @@ impl Peer {
     /// # Errors
     /// When it is not built, or ends instead.
     pub fn serve(self, address: &str, folder: &Path) -> Result<Server, BenchError> {
-        let ready = folder.join(format!("{self}.ready"));
-        if ready.exists() {
-            fs::remove_file(&ready)?;
-        }
+        let topic = self.topic().unwrap_or_default();
+        let usual = ["--broker", address, "--topic", &topic, "--secret", SECRET];
         let mut command = match self {
-            Self::Edge => {
-                let mut edge = sibling("hooklog-ingest")?;
-                edge.arg("--config").arg(edge_config(address, folder)?);
-                edge
-            }
+            Self::Edge => return Edge::named("edge").serve(address, folder),
             Self::Naive { linger_ms } => {
                 let mut naive = sibling("naive")?;
-                naive.args(["--broker", address, "--secret", SECRET, "--topic", self.topic().unwrap_or_default()]);
-                naive.args(["--linger-ms", &linger_ms.to_string()]);
+                naive.args(usual).args(["--linger-ms", &linger_ms.to_string()]);
                 naive
             }
             Self::Signatures => {
@@ -76,17 +84,20 @@ impl Peer {
                 naive.args(["--hmac-only", "--secret", SECRET]);
                 naive
             }
+            Self::Foreign { language, workers } => {
+                let mut foreign = Command::new(language.program().unwrap_or_default());
+                foreign.args(usual).args(["--workers", &workers.to_string()]);
+                foreign
+            }
         };
-        command.arg("--ready-file").arg(&ready);
-        let mut process = Process::start(&self.to_string(), &mut command, folder, BUILD)?;
-        let Ready { ingest } = process.until(|| serde_json::from_slice(&fs::read(&ready).ok()?).ok())?;
-        Ok(Server { process, url: format!("{ingest}/in/github") })
+        start(&self.to_string(), &mut command, folder)
     }
 }
 
 #[derive(Deserialize)]
 struct Ready {
     ingest: String,
+    admin: Option<String>,
 }
 
 /// A peer that serves.
@@ -95,21 +106,32 @@ pub struct Server {
     pub process: Process,
     /// Where webhooks go.
     pub url: String,
+    /// Where it tells of itself, if it does.
+    pub admin: Option<String>,
 }
 
-/// The edge as it comes: what is not said here are its defaults, or what the environment sets.
-fn edge_config(address: &str, folder: &Path) -> Result<PathBuf, BenchError> {
-    let (config, secret) = (folder.join("edge.toml"), folder.join("secret"));
-    if !secret.exists() {
-        // The edge refuses a secret that others can read.
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?.write_all(SECRET.as_bytes())?;
+/// Starts what takes a `--ready-file` and waits until it serves.
+pub(crate) fn start(name: &str, command: &mut Command, folder: &Path) -> Result<Server, BenchError> {
+    let ready = folder.join(format!("{name}.ready"));
+    if ready.exists() {
+        fs::remove_file(&ready)?;
     }
-    let text = format!(
-        "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[kafka]\nbootstrap = {address:?}\n\
-         [spool]\ndir = {:?}\n[sources.github]\nprovider = \"github\"\nsecrets = [{{ id = \"bench\", file = {:?} }}]\n",
-        folder.join("spool").display().to_string(),
-        secret.display().to_string()
-    );
-    fs::write(&config, text)?;
-    Ok(config)
+    command.arg("--ready-file").arg(&ready);
+    let mut process = Process::start(name, command, folder, BUILD)?;
+    let Ready { ingest, admin } = process.until(|| serde_json::from_slice(&fs::read(&ready).ok()?).ok())?;
+    Ok(Server { process, url: format!("{ingest}/in/github"), admin })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deployments_of_a_peer_do_not_share_a_topic() {
+        let foreign = |language, workers| Peer::Foreign { language, workers };
+        assert_eq!(foreign(Language::Vertx, 2).topic().unwrap(), "vertx-2.github");
+        assert_eq!(foreign(Language::Go, 1).topic().unwrap(), "go.github");
+        assert_eq!(Peer::Naive { linger_ms: 0 }.topic().unwrap(), "naive-linger-0ms.github");
+        assert!(Peer::Signatures.topic().is_none());
+    }
 }

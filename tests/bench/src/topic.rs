@@ -63,6 +63,17 @@ impl Topics {
             .ok_or_else(|| BenchError::Topic { topic: topic.to_owned(), code: RDKafkaErrorCode::LeaderNotAvailable })
     }
 
+    /// Creates it unless it is there.
+    ///
+    /// # Errors
+    /// When Kafka refuses.
+    pub fn ensure(&self, topic: &str) -> Result<(), BenchError> {
+        match self.create(topic) {
+            Err(BenchError::Topic { code: RDKafkaErrorCode::TopicAlreadyExists, .. }) => Ok(()),
+            other => other,
+        }
+    }
+
     /// How many records were ever appended, those that [`Self::empty`] removed too.
     ///
     /// # Errors
