@@ -15,6 +15,9 @@ use crate::webhook::SECRET;
 /// Where its records go.
 pub const TOPIC: &str = "hooks.github";
 
+/// Where the further sources find the secret.
+const VARIABLE: &str = "SECRET";
+
 /// The edge as it comes: what is not said here are its defaults, or what the environment sets.
 #[derive(Debug, Clone, Copy)]
 pub struct Edge {
@@ -39,7 +42,7 @@ impl Edge {
     /// When it is not built, or ends instead.
     pub fn serve(self, address: &str, folder: &Path) -> Result<Server, BenchError> {
         let mut command = sibling("hooklog-ingest")?;
-        command.arg("--config").arg(self.write(address, folder)?);
+        command.arg("--config").arg(self.write(address, folder)?).env(VARIABLE, SECRET);
         start(self.name, &mut command, folder)
     }
 
@@ -63,11 +66,14 @@ impl Edge {
         if let Some(most) = self.connections {
             line(format_args!("[limits]\nconnections = {most}\nconnections_per_address = {most}\n"));
         }
-        let names = (0..self.more_sources).map(|n| format!("github-{n}"));
-        for name in std::iter::once("github".to_owned()).chain(names) {
-            let file = secret.display().to_string();
+        let file = secret.display().to_string();
+        line(format_args!(
+            "[sources]\ngithub = {{ provider = \"github\", secrets = [{{ id = \"bench\", file = {file:?} }}] }}\n"
+        ));
+        // In few words: thousands of them have to fit into the size that a configuration may have.
+        for n in 0..self.more_sources {
             line(format_args!(
-                "[sources.{name}]\nprovider = \"github\"\ntopic = {TOPIC:?}\nsecrets = [{{ id = \"bench\", file = {file:?} }}]\n"
+                "github-{n}={{provider=\"github\",topic={TOPIC:?},secrets=[{{id=\"bench\",env={VARIABLE:?}}}]}}\n"
             ));
         }
         text
@@ -103,9 +109,9 @@ mod tests {
     fn limits_and_sources_are_written_where_they_are_asked_for() {
         let config = |edge: Edge| edge.config("127.0.0.1:9092", Path::new("spool"), Path::new("secret"));
         let plain = config(Edge::named("edge"));
-        assert!(plain.contains("[sources.github]") && !plain.contains("[limits]") && !plain.contains("github-0"));
+        assert!(plain.contains("\ngithub = ") && !plain.contains("[limits]") && !plain.contains("github-0"));
         let wide = config(Edge { name: "wide", more_sources: 3, connections: Some(9) });
-        assert_eq!(wide.matches("[sources.github").count(), 4);
+        assert_eq!(wide.matches("provider").count(), 4);
         assert!(wide.contains("connections_per_address = 9"));
     }
 

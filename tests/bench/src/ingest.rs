@@ -160,7 +160,9 @@ impl Bench<'_> {
         }
         let server = peer.serve(self.broker.address(), self.folder)?;
         let before = peer.topic().map_or(Ok(0), |topic| self.topics.appended(&topic))?;
-        let warm = load.run(&server.url, connections, self.settings.warm_up)?;
+        let Settings { warm_up, foreign_warm_up, .. } = *self.settings;
+        let length = if peer.is_foreign() { foreign_warm_up } else { warm_up };
+        let warm = load.run(&server.url, connections, length)?;
         Ok(Tried { peer, server, before, loads: vec![warm] })
     }
 

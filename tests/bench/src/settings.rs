@@ -46,6 +46,8 @@ pub struct Settings {
     pub broker_warm_up: Duration,
     /// What is thrown away at the start of every run under load.
     pub warm_up: Duration,
+    /// The same for peers in other languages, whose runtimes compile while they serve.
+    pub foreign_warm_up: Duration,
     /// How long a run under load is measured.
     pub measured: Duration,
     /// Records that the bare producer writes in one run.
@@ -66,6 +68,7 @@ impl From<Arguments> for Settings {
                 rounds: rounds.min(5),
                 broker_warm_up: seconds(4),
                 warm_up: seconds(1),
+                foreign_warm_up: seconds(3),
                 measured: seconds(1),
                 produced: 50_000,
                 consumed: 50_000,
@@ -77,6 +80,7 @@ impl From<Arguments> for Settings {
             rounds,
             broker_warm_up: seconds(15),
             warm_up: seconds(4),
+            foreign_warm_up: seconds(12),
             measured: seconds(2),
             produced: 100_000,
             consumed: 200_000,

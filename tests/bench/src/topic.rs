@@ -142,8 +142,16 @@ impl Topics {
     fn ends(&self, topic: &str) -> Result<Vec<u64>, BenchError> {
         (0..PARTITIONS)
             .map(|partition| {
-                let (_, end) = self.reader.fetch_watermarks(topic, partition, PATIENT)?;
-                Ok(u64::try_from(end).unwrap_or(0))
+                let (mut end, mut refusal) = (None, KafkaError::NoMessageReceived);
+                // A new topic's leaders are known everywhere a moment after they are known to somebody.
+                let found = eventually(PATIENCE, || {
+                    match self.reader.fetch_watermarks(topic, partition, PATIENT) {
+                        Ok((_, found)) => end = u64::try_from(found).ok(),
+                        Err(error) => refusal = error,
+                    }
+                    end
+                });
+                found.ok_or_else(|| BenchError::Kafka(refusal.clone()))
             })
             .collect()
     }

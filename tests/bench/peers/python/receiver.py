@@ -100,11 +100,10 @@ def main() -> None:
     socket = config.bind_socket()
     given["url"] = f"http://127.0.0.1:{socket.getsockname()[1]}"
     os.environ[VARIABLE] = json.dumps(given)
-    server = uvicorn.Server(config)
     if given["workers"] > 1:
-        Multiprocess(config, target=server.run, sockets=[socket]).run()
+        Multiprocess(config, sockets=[socket]).run()
     else:
-        server.run(sockets=[socket])
+        uvicorn.Server(config).run(sockets=[socket])
 
 
 if __name__ == "__main__":
