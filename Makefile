@@ -65,7 +65,7 @@ faults: build kafka registry ## The fault experiments in their long form (ARGS="
 
 # Ten thousand connections are as many files: the limit is raised as far as it goes.
 bench: build kafka ## The figures, against peers in the same run
-	@ulimit -n $$(ulimit -Hn) && $(BIN)/bench $(ARGS)
+	@ulimit -n $$(ulimit -Hn); $(BIN)/bench $(ARGS)
 
 peers: ## Build the bench's peers in other languages, as far as their tools are there
 	@tests/bench/peers/build $(HOOKLOG_PEERS)

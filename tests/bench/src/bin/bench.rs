@@ -35,16 +35,38 @@ fn bench(settings: &Settings) -> Result<(), BenchError> {
     let topics = Topics::of(broker.address())?;
     let bench = Bench { settings, broker: &broker, topics: &topics, folder: folder.path() };
     let mut load = Load::of(&webhooks(), folder.path())?;
-    let mut figures = contests(&bench, &mut load)?;
-    figures.extend(extremes(&bench, &mut load)?);
-    if settings.reads() {
-        figures.extend(figures::sdk(&bench.read()?));
+    let mut failures = Vec::new();
+    for part in PARTS {
+        // A part that fails takes no figure of another with it.
+        match part(&bench, &mut load) {
+            Ok(figures) => tell(settings, &figures),
+            Err(error) => {
+                println!("no figure: {error}");
+                failures.push(error);
+            }
+        }
     }
+    failures.into_iter().next().map_or(Ok(()), Err)
+}
+
+fn tell(settings: &Settings, figures: &[Figure]) {
     for Figure { name, value } in figures.iter().filter(|figure| settings.wants(&figure.name)) {
         println!("figure {name} {value:.3}");
     }
-    Ok(())
 }
+
+type Part = fn(&Bench<'_>, &mut Load) -> Result<Vec<Figure>, BenchError>;
+
+/// What is measured, in this order; each does nothing when none of its figures is asked for.
+const PARTS: [Part; 7] = [
+    contests,
+    idle_latency,
+    |bench, _| bench.resident(),
+    many_sources,
+    |bench, load| outage_under(CONNECTIONS[0], bench, load),
+    |bench, load| outage_under(CONNECTIONS[1], bench, load),
+    reading,
+];
 
 /// The edge beside others.
 fn contests(bench: &Bench<'_>, load: &mut Load) -> Result<Vec<Figure>, BenchError> {
@@ -58,21 +80,20 @@ fn contests(bench: &Bench<'_>, load: &mut Load) -> Result<Vec<Figure>, BenchErro
     Ok(contests.into_iter().flat_map(|connections| figures::edge(&rounds, connections)).collect())
 }
 
-/// The edge idle, with thousands of connections or sources, and without Kafka.
-fn extremes(bench: &Bench<'_>, load: &mut Load) -> Result<Vec<Figure>, BenchError> {
-    let mut figures = Vec::new();
-    let wants = |name: &str| bench.settings.wants(name);
-    if idle::FIGURES.into_iter().any(wants) {
-        figures.extend(bench.idle()?);
-    }
-    figures.extend(bench.resident()?);
-    if wants(sources::FIGURE) {
-        figures.extend(bench.sources(load)?);
-    }
-    for connections in CONNECTIONS {
-        if outage::FIGURES.into_iter().any(|name| wants(&format!("{name}_{connections}"))) {
-            figures.extend(bench.outage(connections, load)?);
-        }
-    }
-    Ok(figures)
+fn idle_latency(bench: &Bench<'_>, _: &mut Load) -> Result<Vec<Figure>, BenchError> {
+    let asked = idle::FIGURES.into_iter().any(|name| bench.settings.wants(name));
+    if asked { bench.idle() } else { Ok(Vec::new()) }
+}
+
+fn many_sources(bench: &Bench<'_>, load: &mut Load) -> Result<Vec<Figure>, BenchError> {
+    if bench.settings.wants(sources::FIGURE) { bench.sources(load) } else { Ok(Vec::new()) }
+}
+
+fn outage_under(connections: usize, bench: &Bench<'_>, load: &mut Load) -> Result<Vec<Figure>, BenchError> {
+    let asked = outage::FIGURES.into_iter().any(|name| bench.settings.wants(&format!("{name}_{connections}")));
+    if asked { bench.outage(connections, load) } else { Ok(Vec::new()) }
+}
+
+fn reading(bench: &Bench<'_>, _: &mut Load) -> Result<Vec<Figure>, BenchError> {
+    if bench.settings.reads() { Ok(figures::sdk(&bench.read()?)) } else { Ok(Vec::new()) }
 }
