@@ -21,6 +21,8 @@ pub enum Outcome {
     NotHttp,
     /// The signature did not hold, and why; the caller is never told why.
     Unverified(Rejection),
+    /// The keys that would prove it can't be had now.
+    KeysAway,
     /// The sender's address is not on the source's list.
     AddressRefused,
     /// No such source, or no such path.
@@ -94,6 +96,7 @@ impl Outcome {
             Self::Handshake => "handshake",
             Self::NotHttp => "not_http",
             Self::Unverified(_) => "unverified",
+            Self::KeysAway => "keys_away",
             Self::AddressRefused => "address_refused",
             Self::UnknownSource => "unknown_source",
             Self::BadMethod => "bad_method",
@@ -142,7 +145,8 @@ impl Outcome {
             Self::Ambiguous | Self::SchemaRefused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Overloaded
+            Self::KeysAway
+            | Self::Overloaded
             | Self::Draining
             | Self::LogAway
             | Self::SpoolFull
@@ -163,9 +167,12 @@ impl Outcome {
         match self {
             Self::Appended | Self::Duplicate => Level::DEBUG,
             Self::Handshake | Self::Spooled => Level::INFO,
-            Self::Unverified(_) | Self::Ambiguous | Self::SchemaRefused | Self::RateLimited | Self::AddressRefused => {
-                Level::WARN
-            }
+            Self::Unverified(_)
+            | Self::KeysAway
+            | Self::Ambiguous
+            | Self::SchemaRefused
+            | Self::RateLimited
+            | Self::AddressRefused => Level::WARN,
             Self::Overloaded | Self::LogAway | Self::SpoolFull | Self::SpoolFailed | Self::LogRefused => Level::ERROR,
             Self::Draining
             | Self::NotHttp
@@ -190,6 +197,7 @@ impl Outcome {
             Self::Handshake => "handshake answered",
             Self::NotHttp => "the request is not HTTP/1.1",
             Self::Unverified(_) => "the request could not be verified",
+            Self::KeysAway => "the keys to verify with are not at hand",
             Self::AddressRefused => "the sender's address is not allowed",
             Self::UnknownSource => "there is nothing here",
             Self::BadMethod => "this source takes POST",
@@ -236,6 +244,7 @@ impl Outcome {
         let mut all = vec![Self::Appended, Self::Spooled, Self::Duplicate, Self::Handshake, Self::NotHttp];
         all.extend(Rejection::ALL.iter().copied().map(Self::Unverified));
         all.extend([
+            Self::KeysAway,
             Self::AddressRefused,
             Self::UnknownSource,
             Self::BadMethod,

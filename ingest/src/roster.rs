@@ -102,8 +102,9 @@ impl Roster {
         for gone in before.iter().filter(|source| !named.contains(source.name.as_str())) {
             // It may have had none: then there is nothing to remove.
             let _ = self.metrics.live_secrets.remove_label_values(&[gone.name.as_str()]);
+            let _ = self.metrics.key_set_usable.remove_label_values(&[gone.name.as_str()]);
         }
-        for source in after.iter().filter(|source| !source.is_open()) {
+        for source in after.iter().filter(|source| !source.is_open() && source.remote.is_none()) {
             self.metrics.live_secrets.with_label_values(&[source.name.as_str()]).set(number(source.alive().len()));
             let is_as_before = before.find(source.name.as_str()).is_some_and(|old| old.alive() == source.alive());
             if !is_as_before {

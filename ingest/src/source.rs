@@ -14,9 +14,11 @@ use crate::admit::Rate;
 use crate::config::{Config, SourceConfig};
 use crate::custom::{self, CustomError};
 use crate::duplicates;
+use crate::fetch::remote::Remote;
+use crate::fetch::url::{HttpsUrl, HttpsUrlError};
 use crate::metrics::Stored;
 use crate::public_url::PublicUrl;
-use crate::secret::{FetchError, Ring};
+use crate::secret::{FetchError, Ring, no_keys};
 use crate::validate::Schemas;
 use crate::validate::folder::{self, FolderError};
 
@@ -32,6 +34,8 @@ pub struct Source {
     pub scheme: Scheme,
     /// The live secrets.
     pub keys: Arc<Keys>,
+    /// Where its keys lie, if not in secrets.
+    pub remote: Option<Arc<Remote>>,
     /// All secrets, those too that are not live yet or no longer.
     pub ring: Arc<Ring>,
     /// Where the events go.
@@ -98,6 +102,18 @@ pub enum Problem {
     /// A secret can't be used.
     #[error("{0}")]
     Key(#[from] KeyError),
+    /// Where its provider's key set lies is no URL.
+    #[error("keys_url: {0}")]
+    KeysUrl(#[from] HttpsUrlError),
+    /// Its keys lie at two places.
+    #[error("it has a keys_url and secrets: keep one of both, since only one of them would be asked")]
+    TwoKeys,
+    /// Nothing of its provider's lies at a URL.
+    #[error("keys_url: provider {provider:?} publishes no key set: configure its secret")]
+    NoKeySet {
+        /// The provider.
+        provider: String,
+    },
     /// It allows a larger body than the edge ever does.
     #[error("max_body is over {MAX_BODY_LIMIT} bytes (25MiB)")]
     BodyLimit,
@@ -141,7 +157,7 @@ impl Source {
     /// Whether nothing at all can be believed now: a sender has to prove itself, and no secret is alive.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.alive.is_empty() && !self.is_open()
+        self.alive.is_empty() && !self.is_open() && self.remote.is_none()
     }
 
     /// The names of the live secrets.
@@ -162,12 +178,15 @@ impl Source {
         self.keys = Arc::new(self.ring.keys_at(&self.scheme, now));
     }
 
-    /// Goes on with what is left of the share of an older form of this source, if its rate is the same.
+    /// Goes on with what is left of the share of an older form of this source, if its rate is the same, and with the keys it has fetched.
     pub fn keep_share_of(&mut self, older: &Self) {
         if let (Some(rate), Some(old)) = (&mut self.rate, &older.rate)
             && rate.is_as_fast(old)
         {
             *rate = Arc::clone(old);
+        }
+        if let (Some(remote), Some(old)) = (&self.remote, &older.remote) {
+            remote.adopt(old);
         }
     }
 
@@ -198,7 +217,8 @@ impl Source {
             })?;
         let scheme = known.with_overrides(&settings(&known, config))?;
         let ring = Ring::fetch(&config.secrets)?;
-        let keys = ring.keys(&scheme)?;
+        let remote = remote(&name, &scheme, config)?.map(Arc::new);
+        let keys = if remote.is_some() { no_keys() } else { ring.keys(&scheme)? };
         let max_body = config.max_body.unwrap_or(defaults.limits.max_body);
         if max_body.0 > MAX_BODY_LIMIT {
             return Err(Problem::BodyLimit);
@@ -222,6 +242,7 @@ impl Source {
             name,
             scheme,
             keys: Arc::new(keys),
+            remote,
             alive: config.secrets.iter().map(|secret| secret.id.clone()).collect(),
             ring: Arc::new(ring),
             topic,
@@ -234,6 +255,23 @@ impl Source {
             media_types: config.media_types.clone(),
         })
     }
+}
+
+/// Where its keys lie, if it has no secrets: at the URL that it names, or its provider's file, or each request.
+fn remote(name: &SourceName, scheme: &Scheme, config: &SourceConfig) -> Result<Option<Remote>, Problem> {
+    if !config.secrets.is_empty() {
+        return if config.keys_url.is_some() { Err(Problem::TwoKeys) } else { Ok(None) };
+    }
+    let url = match (&config.keys_url, &scheme.keys_url) {
+        (Some(_), _) if !scheme.takes_key_set() => {
+            return Err(Problem::NoKeySet { provider: scheme.name.clone() });
+        }
+        (Some(url), _) => Some(url.clone()),
+        (None, Some(url)) => Some(HttpsUrl::try_from(url.as_str())?),
+        (None, None) => None,
+    };
+    let named = scheme.certificate_rules().map(|_| Remote::named(name, scheme));
+    Ok(url.map(|url| Remote::set(name, scheme, url)).or(named))
 }
 
 /// 202 says that the record is on its way; whoever chose a status, also 200, gets it wherever the record is.
