@@ -44,6 +44,8 @@ pub struct Source {
     pub max_body: usize,
     /// What its bodies have to look like, if that is checked.
     pub schemas: Option<Arc<Schemas>>,
+    /// What the folder of schemas held just before it was read.
+    schemas_seen: Option<[u8; 32]>,
     /// What to do when the log is away.
     pub when_log_away: WhenLogAway,
     /// Requests a second, if limited.
@@ -231,12 +233,14 @@ impl Source {
         if duplicates.is_some_and(|window| window.is_zero() || window > duplicates::LONGEST) {
             return Err(Problem::Window);
         }
+        let schemas_seen = config.schema.as_ref().map(|schema| folder::fingerprint(&schema.dir));
         let schemas = config.schema.as_ref().map(|schema| {
             let max_bytes = schema.max_bytes.unwrap_or(defaults.limits.schema_bytes);
             folder::read(&schema.dir, schema.mode, max_bytes.as_usize())
         });
         Ok(Self {
             schemas: schemas.transpose()?.map(Arc::new),
+            schemas_seen,
             when_log_away: config.when_log_away.unwrap_or(scheme.delivery.when_log_away),
             spooled: spooled(&scheme, config),
             name,
@@ -327,6 +331,17 @@ impl Sources {
     pub fn has_secrets_of(&self, other: &Self) -> bool {
         let same =
             |source: &Source| other.find(source.name.as_str()).is_some_and(|other| source.ring.is_same(&other.ring));
+        self.0.len() == other.0.len() && self.iter().all(same)
+    }
+
+    /// Whether both were read from the same provider files and schemas, source by source.
+    #[must_use]
+    pub fn is_made_as(&self, other: &Self) -> bool {
+        let same = |source: &Source| {
+            other
+                .find(source.name.as_str())
+                .is_some_and(|other| source.scheme.is_same(&other.scheme) && source.schemas_seen == other.schemas_seen)
+        };
         self.0.len() == other.0.len() && self.iter().all(same)
     }
 
