@@ -21,6 +21,8 @@ pub enum Outcome {
     NotHttp,
     /// The signature did not hold, and why; the caller is never told why.
     Unverified(Rejection),
+    /// The handshake tells another secret than the one that the source has.
+    HandshakeRefused,
     /// The keys that would prove it can't be had now.
     KeysAway,
     /// The sender's address is not on the source's list.
@@ -96,6 +98,7 @@ impl Outcome {
             Self::Handshake => "handshake",
             Self::NotHttp => "not_http",
             Self::Unverified(_) => "unverified",
+            Self::HandshakeRefused => "handshake_refused",
             Self::KeysAway => "keys_away",
             Self::AddressRefused => "address_refused",
             Self::UnknownSource => "unknown_source",
@@ -135,6 +138,7 @@ impl Outcome {
             Self::Spooled => StatusCode::ACCEPTED,
             Self::NotHttp | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
+            Self::HandshakeRefused => StatusCode::CONFLICT,
             Self::AddressRefused => StatusCode::FORBIDDEN,
             Self::UnknownSource => StatusCode::NOT_FOUND,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -168,6 +172,7 @@ impl Outcome {
             Self::Appended | Self::Duplicate => Level::DEBUG,
             Self::Handshake | Self::Spooled => Level::INFO,
             Self::Unverified(_)
+            | Self::HandshakeRefused
             | Self::KeysAway
             | Self::Ambiguous
             | Self::SchemaRefused
@@ -197,6 +202,7 @@ impl Outcome {
             Self::Handshake => "handshake answered",
             Self::NotHttp => "the request is not HTTP/1.1",
             Self::Unverified(_) => "the request could not be verified",
+            Self::HandshakeRefused => "this source takes no other secret",
             Self::KeysAway => "the keys to verify with are not at hand",
             Self::AddressRefused => "the sender's address is not allowed",
             Self::UnknownSource => "there is nothing here",
@@ -244,6 +250,7 @@ impl Outcome {
         let mut all = vec![Self::Appended, Self::Spooled, Self::Duplicate, Self::Handshake, Self::NotHttp];
         all.extend(Rejection::ALL.iter().copied().map(Self::Unverified));
         all.extend([
+            Self::HandshakeRefused,
             Self::KeysAway,
             Self::AddressRefused,
             Self::UnknownSource,

@@ -13,6 +13,7 @@ use http_body::Body;
 
 use crate::admit::Permit;
 use crate::body::{self, Clocked, Pace, Read};
+use crate::capture;
 use crate::duplicates::First;
 use crate::durable::{Durable, Entry};
 use crate::edge::Edge;
@@ -109,6 +110,9 @@ where
     }
     failpoint::hit("edge.verified");
     if let Some(answer) = answer(&source.scheme, keys, head, &read.bytes, proof.as_ref().ok()) {
+        if let Some(captured) = &answer.captured {
+            capture::keep(edge, source, captured).await?;
+        }
         return Ok(Done::Handshake(greet(edge, source, answer)));
     }
     let proof = proof.map_err(|rejection| refuse(edge, source, head, &read, rejection))?;
@@ -133,13 +137,10 @@ fn refuse(edge: &Edge, source: &Source, head: Head<'_>, read: &Read, rejection: 
     Outcome::Unverified(rejection)
 }
 
-/// Answers a handshake. What must be done by hand is told in the log; a secret is not.
+/// Answers a handshake.
 fn greet(edge: &Edge, source: &Source, answer: HandshakeAnswer) -> Response {
     if let Some(url) = &answer.confirm {
         confirm::begin(&edge.fetcher, source.name.as_str(), url, answer.is_expected);
-    }
-    if answer.captured.is_some() {
-        tracing::warn!(source = %source.name, "the provider told its secret in a handshake: set it as this source's secret");
     }
     respond::handshake(answer)
 }

@@ -9,6 +9,7 @@ use hooklog_process::clock::Clock;
 use hooklog_schemas::Timestamp;
 
 use crate::metrics::Metrics;
+use crate::secret::Ring;
 use crate::source::{Source, Sources};
 
 /// The sources in use.
@@ -56,6 +57,21 @@ impl Roster {
                 self.metrics.begin_schema(source.name.as_str());
             }
             source.revive(now);
+            Some(source)
+        });
+        self.put(sources);
+    }
+
+    /// Gives one source the secrets of this ring, if it is still there.
+    pub fn hold(&self, name: &str, ring: Ring) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now();
+        let ring = Mutex::new(Some(ring));
+        let sources = self.current().map(|source| {
+            let is_it = source.name.as_str() == name;
+            let ring = is_it.then(|| ring.lock().unwrap_or_else(PoisonError::into_inner).take())??;
+            let mut source = Source::clone(source);
+            source.hold(ring, now);
             Some(source)
         });
         self.put(sources);
@@ -120,7 +136,9 @@ impl Roster {
 
 fn tell(source: &Source) {
     let (name, alive) = (source.name.as_str(), source.alive().join(", "));
-    if alive.is_empty() {
+    if alive.is_empty() && source.ring.is_awaiting() {
+        tracing::warn!(source = name, "this source refuses everything until its provider's handshake tells the secret");
+    } else if alive.is_empty() {
         tracing::error!(source = name, "no secret of this source is believed now: it refuses everything");
     } else {
         tracing::info!(source = name, secrets = alive, "these secrets of the source are believed now");

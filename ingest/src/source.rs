@@ -11,7 +11,7 @@ use hooklog_signatures::{KeyError, Keys, Scheme, SchemeError, WhenLogAway, names
 use http::StatusCode;
 
 use crate::admit::Rate;
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, SecretConfig, SourceConfig};
 use crate::custom::{self, CustomError};
 use crate::duplicates;
 use crate::fetch::remote::Remote;
@@ -36,6 +36,10 @@ pub struct Source {
     pub keys: Arc<Keys>,
     /// Where its keys lie, if not in secrets.
     pub remote: Option<Arc<Remote>>,
+    /// The secret that its provider tells in a handshake, if it is to be kept.
+    pub captured: Option<SecretConfig>,
+    /// Where all secrets are.
+    pub secrets: Arc<[SecretConfig]>,
     /// All secrets, those too that are not live yet or no longer.
     pub ring: Arc<Ring>,
     /// Where the events go.
@@ -107,6 +111,17 @@ pub enum Problem {
     /// Where its provider's key set lies is no URL.
     #[error("keys_url: {0}")]
     KeysUrl(#[from] HttpsUrlError),
+    /// Two secrets can't both be what a handshake tells.
+    #[error("two secrets are captured: keep captured = true at the one that the next handshake is to tell")]
+    TwoCaptured,
+    /// Its provider never tells a secret.
+    #[error("secret {id:?} is captured, but no handshake tells it: {mend}")]
+    NoCapture {
+        /// The secret's name.
+        id: String,
+        /// What to do.
+        mend: &'static str,
+    },
     /// Its keys lie at two places.
     #[error("it has a keys_url and secrets: keep one of both, since only one of them would be asked")]
     TwoKeys,
@@ -159,7 +174,7 @@ impl Source {
     /// Whether nothing at all can be believed now: a sender has to prove itself, and no secret is alive.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.alive.is_empty() && !self.is_open() && self.remote.is_none()
+        self.alive.is_empty() && !self.is_open() && self.remote.is_none() && !self.ring.is_awaiting()
     }
 
     /// The names of the live secrets.
@@ -178,6 +193,12 @@ impl Source {
     pub fn revive(&mut self, now: Timestamp) {
         self.alive = self.ring.alive(now).into_iter().map(str::to_owned).collect();
         self.keys = Arc::new(self.ring.keys_at(&self.scheme, now));
+    }
+
+    /// Believes what is in these secrets from now on.
+    pub fn hold(&mut self, ring: Ring, now: Timestamp) {
+        self.ring = Arc::new(ring);
+        self.revive(now);
     }
 
     /// Goes on with what is left of the share of an older form of this source, if its rate is the same, and with the keys it has fetched.
@@ -219,6 +240,7 @@ impl Source {
             })?;
         let scheme = known.with_overrides(&settings(&known, config))?;
         let ring = Ring::fetch(&config.secrets)?;
+        let captured = captured(&scheme, config)?;
         let remote = remote(&name, &scheme, config)?.map(Arc::new);
         let keys = if remote.is_some() { no_keys() } else { ring.keys(&scheme)? };
         let max_body = config.max_body.unwrap_or(defaults.limits.max_body);
@@ -249,6 +271,8 @@ impl Source {
             remote,
             alive: config.secrets.iter().map(|secret| secret.id.clone()).collect(),
             ring: Arc::new(ring),
+            captured,
+            secrets: config.secrets.clone().into(),
             topic,
             max_body: max_body.as_usize(),
             rate,
@@ -259,6 +283,20 @@ impl Source {
             media_types: config.media_types.clone(),
         })
     }
+}
+
+/// The secret that a handshake is to tell.
+fn captured(scheme: &Scheme, config: &SourceConfig) -> Result<Option<SecretConfig>, Problem> {
+    let mut captured = config.secrets.iter().filter(|secret| secret.captured);
+    let Some(secret) = captured.next() else { return Ok(None) };
+    if captured.next().is_some() {
+        return Err(Problem::TwoCaptured);
+    }
+    if !scheme.captures() {
+        let mend = "set scheme.unsigned_handshakes = true if its provider tells one, or take captured out";
+        return Err(Problem::NoCapture { id: secret.id.clone(), mend });
+    }
+    Ok(Some(secret.clone()))
 }
 
 /// Where its keys lie, if it has no secrets: at the URL that it names, or its provider's file, or each request.

@@ -135,6 +135,18 @@ pub fn answer(
 }
 
 impl Scheme {
+    /// Whether a handshake that is answered tells the provider's secret.
+    #[must_use]
+    pub fn captures(&self) -> bool {
+        let tells = |reaction: &Reaction| {
+            matches!(
+                reaction,
+                Reaction::Fixed { capture: Some(_), .. } | Reaction::EchoHeader { is_captured: true, .. }
+            )
+        };
+        self.handshakes.iter().any(|handshake| tells(&handshake.reaction) && handshake.is_answered(self, false))
+    }
+
     /// Whether a handshake comes by this method.
     #[must_use]
     pub fn greets_by(&self, method: &Method) -> bool {

@@ -41,6 +41,11 @@ fn each_mistake_is_named_with_its_mend() {
         ("provider = \"none\"\nduplicates = \"8d\"", &["duplicates", "7d"]),
         ("provider = \"github\"\nsecrets = [$SECRET, $LATER]", &["short", "16"]),
         ("provider = \"none\"\ntopic = \"a b\"", &["topic name", "' '"]),
+        (
+            "provider = \"github\"\nsecrets = [{ id = \"x\", file = \"/x\", captured = true }]",
+            &["\"x\"", "no handshake"],
+        ),
+        ("provider = \"asana\"\nsecrets = [{ id = \"x\", file = \"/x\", captured = true }]", &["unsigned_handshakes"]),
         ("provider = \"github\"\nkeys_url = \"https://a.example/k\"", &["github", "publishes no key set"]),
         ("provider = \"truelayer\"\nsecrets = [$SECRET]\nkeys_url = \"https://a.example/k\"", &["keep one of both"]),
         ("provider = \"github\"\nsecrets = [$SECRET]\nscheme = { hedaer = \"x\" }", &["hedaer"]),

@@ -19,6 +19,7 @@ mod publisher;
 mod key_sets;
 mod certificates;
 mod confirmations;
+mod captures;
 mod forwarded;
 mod framing;
 mod log_away;
