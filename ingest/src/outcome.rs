@@ -159,6 +159,23 @@ impl Outcome {
         }
     }
 
+    /// Whether only a verified event ends so, and no handshake.
+    #[must_use]
+    pub const fn is_of_an_event(self) -> bool {
+        matches!(
+            self,
+            Self::Appended
+                | Self::Spooled
+                | Self::Duplicate
+                | Self::Ambiguous
+                | Self::SchemaRefused
+                | Self::LogAway
+                | Self::SpoolFull
+                | Self::SpoolFailed
+                | Self::LogRefused
+        )
+    }
+
     /// Whether the caller is told when to come again.
     #[must_use]
     pub fn asks_to_retry(self) -> bool {

@@ -20,6 +20,7 @@ mod key_sets;
 mod certificates;
 mod confirmations;
 mod captures;
+mod greetings;
 mod forwarded;
 mod framing;
 mod log_away;
