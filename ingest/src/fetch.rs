@@ -16,6 +16,7 @@ pub mod remote;
 pub mod confirm;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use hooklog_process::clock::Clock;
@@ -30,6 +31,9 @@ use crate::metrics::Metrics;
 /// How often it is looked whether a key set has to be asked for. Only the first set of a source is waited for so long, at most.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How often a failure to fetch keys is told in the log, in milliseconds.
+const TELL_MS: i64 = 1000;
+
 /// The way out of the edge, shared by all sources.
 pub struct Fetcher {
     client: Client,
@@ -37,6 +41,8 @@ pub struct Fetcher {
     metrics: Metrics,
     /// Room for confirmations that are under way.
     confirming: Arc<Semaphore>,
+    /// When a failure was last told, in milliseconds since 1970.
+    told_at_ms: AtomicI64,
 }
 
 /// What is fetched, for metrics and the log.
@@ -70,7 +76,7 @@ impl Fetcher {
     pub fn new(settings: &config::Fetch, clock: &Clock, metrics: &Metrics) -> Result<Self, ClientError> {
         let client = Client::new(settings, clock)?;
         let confirming = Arc::new(Semaphore::new(confirm::LIMIT));
-        Ok(Self { client, clock: clock.clone(), metrics: metrics.clone(), confirming })
+        Ok(Self { client, clock: clock.clone(), metrics: metrics.clone(), confirming, told_at_ms: AtomicI64::new(0) })
     }
 
     /// Asks once, and counts how it ended.
@@ -82,6 +88,14 @@ impl Fetcher {
 
     fn count(&self, source: &str, what: What, result: &str) {
         self.metrics.fetches.with_label_values(&[source, what.label(), result]).inc();
+    }
+
+    /// Whether a failure may be told now: strangers can cause some, and must not fill a disk with lines about them. All are counted.
+    fn may_tell(&self) -> bool {
+        let now_ms = self.now_ms();
+        let told_at_ms = self.told_at_ms.load(Ordering::Relaxed);
+        let may = !(0..TELL_MS).contains(&now_ms.saturating_sub(told_at_ms));
+        may && self.told_at_ms.compare_exchange(told_at_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn now_ms(&self) -> i64 {

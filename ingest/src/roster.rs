@@ -120,6 +120,15 @@ impl Roster {
             let _ = self.metrics.live_secrets.remove_label_values(&[gone.name.as_str()]);
             let _ = self.metrics.key_set_usable.remove_label_values(&[gone.name.as_str()]);
         }
+        for source in after.iter() {
+            // What it had as another kind of source is gone too.
+            if source.remote.is_some() || source.is_open() {
+                let _ = self.metrics.live_secrets.remove_label_values(&[source.name.as_str()]);
+            }
+            if source.remote.is_none() {
+                let _ = self.metrics.key_set_usable.remove_label_values(&[source.name.as_str()]);
+            }
+        }
         for source in after.iter().filter(|source| !source.is_open() && source.remote.is_none()) {
             self.metrics.live_secrets.with_label_values(&[source.name.as_str()]).set(number(source.alive().len()));
             let is_as_before = before.find(source.name.as_str()).is_some_and(|old| old.alive() == source.alive());

@@ -199,7 +199,9 @@ impl Remote {
                 match fetcher.get(source, what, &url).await {
                     Ok(got) => remote.make(&fetcher, what, &url, got).await,
                     Err(error) => {
-                        tracing::warn!(source, what = what.label(), %url, %error, "what the source's keys are made of can't be fetched");
+                        if fetcher.may_tell() {
+                            tracing::warn!(source, what = what.label(), %url, %error, "the source's keys can't be fetched");
+                        }
                         None
                     }
                 }
@@ -213,7 +215,9 @@ impl Remote {
         let source = self.source.as_str();
         let refused = |error: &dyn std::fmt::Display| {
             fetcher.count(source, what, "unusable");
-            tracing::error!(source, what = what.label(), %url, %error, "what was fetched can't be used");
+            if fetcher.may_tell() {
+                tracing::error!(source, what = what.label(), %url, %error, "what was fetched can't be used");
+            }
         };
         let made = |keys, life, fresh_ms| Made { keys: Arc::new(keys), life, bytes: got.bytes.clone(), fresh_ms };
         let fresh_ms = fresh_ms(got.max_age_s);

@@ -12,7 +12,7 @@ use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData as _, SigningKey as _};
 use crate::live::live;
 use crate::publisher::{Page, Publisher};
 use crate::request::{Answer, exchange, post};
-use crate::server::{NOW, Server, start};
+use crate::server::{NOW, Server, refused, start};
 
 const HOST: &str = "keys.acme.example";
 
@@ -219,4 +219,19 @@ async fn what_was_fetched_outlives_a_reload_while_the_publisher_is_away() {
     assert_eq!(exchange(&live.server, &signer.sends()).await.status, 200);
     live.apply(&format!("{}rate = 1000\n", settings.replace("jwks.json", "other.json"))).await;
     assert_eq!(exchange(&live.server, &signer.sends()).await.status, 503, "another URL's keys are others");
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_named_with_its_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let no_pem = folder.path().join("no.pem");
+    std::fs::write(&no_pem, "no certificate").unwrap();
+    for (settings, words) in [
+        ("ca = \"/nonexistent/ca.pem\"".to_owned(), ["fetch.ca /nonexistent/ca.pem", "can't be read"]),
+        (format!("ca = {:?}", no_pem.display().to_string()), ["no.pem", "PEM file of authorities"]),
+        ("via = { \"a.example\" = \"10.0.0.7\" }".to_owned(), ["fetch.via", "10.0.0.7:8443"]),
+    ] {
+        let error = refused(&format!("[fetch]\n{settings}\n")).await;
+        assert!(words.iter().all(|word| error.contains(word)), "{settings}: {error}");
+    }
 }
