@@ -122,7 +122,7 @@ impl Roster {
         }
         for source in after.iter() {
             // What it had as another kind of source is gone too.
-            if source.remote.is_some() || source.is_open() {
+            if source.remote.is_some() || source.is_open() || source.is_awaiting() {
                 let _ = self.metrics.live_secrets.remove_label_values(&[source.name.as_str()]);
             }
             if source.remote.is_none() {
@@ -130,7 +130,10 @@ impl Roster {
             }
         }
         for source in after.iter().filter(|source| !source.is_open() && source.remote.is_none()) {
-            self.metrics.live_secrets.with_label_values(&[source.name.as_str()]).set(number(source.alive().len()));
+            // Nobody is to be woken for a source whose provider has not greeted yet.
+            if !source.is_awaiting() {
+                self.metrics.live_secrets.with_label_values(&[source.name.as_str()]).set(number(source.alive().len()));
+            }
             let is_as_before = before.find(source.name.as_str()).is_some_and(|old| old.alive() == source.alive());
             if !is_as_before {
                 tell(source);
@@ -145,7 +148,7 @@ impl Roster {
 
 fn tell(source: &Source) {
     let (name, alive) = (source.name.as_str(), source.alive().join(", "));
-    if alive.is_empty() && source.ring.is_awaiting() {
+    if source.is_awaiting() {
         tracing::warn!(source = name, "this source refuses everything until its provider's handshake tells the secret");
     } else if alive.is_empty() {
         tracing::error!(source = name, "no secret of this source is believed now: it refuses everything");

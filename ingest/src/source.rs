@@ -174,7 +174,13 @@ impl Source {
     /// Whether nothing at all can be believed now: a sender has to prove itself, and no secret is alive.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.alive.is_empty() && !self.is_open() && self.remote.is_none() && !self.ring.is_awaiting()
+        self.alive.is_empty() && !self.is_open() && self.remote.is_none() && !self.is_awaiting()
+    }
+
+    /// Whether nothing but a handshake can be believed now: no secret is alive, and one is still to be told by the provider.
+    #[must_use]
+    pub fn is_awaiting(&self) -> bool {
+        self.alive.is_empty() && self.ring.is_awaiting()
     }
 
     /// The names of the live secrets.
