@@ -213,7 +213,7 @@ impl Contents {
     }
 }
 
-fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>().map_err(|error| said(&error))?;
     if read.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(read) }
 }
@@ -262,9 +262,9 @@ fn clients(authorities: &[u8], provider: &Arc<CryptoProvider>) -> Result<Arc<dyn
     verifier.map(|verifier| verifier as Arc<dyn ClientCertVerifier>).map_err(|error| error.to_string())
 }
 
-/// The edge's clock decides whether a client's certificate holds.
+/// The edge's clock decides whether another's certificate holds.
 #[derive(Debug)]
-struct Now(Clock);
+pub(crate) struct Now(pub(crate) Clock);
 
 impl TimeProvider for Now {
     fn current_time(&self) -> Option<UnixTime> {

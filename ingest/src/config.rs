@@ -13,6 +13,7 @@ use hooklog_schemas::id::NameError;
 use hooklog_signatures::WhenLogAway;
 use serde::{Deserialize, Serialize};
 
+use crate::fetch::url::HttpsUrl;
 use crate::forwarded::Forwarded;
 use crate::public_url::PublicUrl;
 pub use crate::secret::SecretConfig;
@@ -44,6 +45,8 @@ pub struct Config {
     pub tls: Tls,
     /// Which proxies are believed.
     pub forwarded: Forwarded,
+    /// How the edge asks others.
+    pub fetch: Fetch,
     /// How log lines look.
     pub log: Log,
     /// How the brokers are reached.
@@ -71,6 +74,20 @@ pub struct Tls {
     pub key: PathBuf,
     /// The authorities of the certificates that clients must have.
     pub client_ca: PathBuf,
+}
+
+/// How the edge asks others: for keys that lie at a URL, and to confirm subscriptions.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fetch {
+    /// The authorities that are believed; the system's if empty.
+    pub ca: PathBuf,
+    /// How long one answer may take, from the name to the last byte.
+    pub deadline: Span,
+    /// The largest answer.
+    pub max_bytes: ByteSize,
+    /// Where a host is reached, if not under its own name, as `HOST:PORT`.
+    pub via: BTreeMap<String, String>,
 }
 
 /// How log lines look.
@@ -184,6 +201,8 @@ pub struct SourceConfig {
     /// The secrets that verify, all of them live at once: two while one replaces the other.
     #[serde(default)]
     pub secrets: Vec<SecretConfig>,
+    /// Where its provider's key set lies, in place of secrets; what the provider's file says if not given.
+    pub keys_url: Option<HttpsUrl>,
     /// The topic; `hooks.<source>` if not given.
     pub topic: Option<String>,
     /// The largest body; `limits.max_body` if not given.

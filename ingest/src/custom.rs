@@ -42,6 +42,15 @@ pub enum CustomError {
     },
 }
 
+/// The file of a provider that is not built in; none if it can have none.
+#[must_use]
+pub fn file(name: &str, folder: &Path) -> Option<PathBuf> {
+    // A name is no path.
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let is_one = is_name && !folder.as_os_str().is_empty() && builtin(name).is_none();
+    is_one.then(|| folder.join(format!("{name}.toml")))
+}
+
 /// The provider `name`: the built-in one, else that of `folder`; none if there is neither. A built-in one can't be replaced: what it
 /// verifies is known from its name.
 ///
@@ -51,12 +60,7 @@ pub fn provider(name: &str, folder: &Path) -> Result<Option<Scheme>, CustomError
     if let Some(scheme) = builtin(name) {
         return Ok(Some(scheme.clone()));
     }
-    // A name is no path.
-    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    let path = folder.join(format!("{name}.toml"));
-    if folder.as_os_str().is_empty() || !is_name || !path.exists() {
-        return Ok(None);
-    }
+    let Some(path) = file(name, folder).filter(|path| path.exists()) else { return Ok(None) };
     let read = |cause| CustomError::Read { path: path.clone(), cause };
     if std::fs::metadata(&path).map_err(read)?.len() > LARGEST {
         return Err(CustomError::Large { path });

@@ -18,6 +18,8 @@ use crate::config::{Config, Limits};
 use crate::drain::Drain;
 use crate::duplicates::Duplicates;
 use crate::durable::{self, Durable, Spooling, Store};
+use crate::fetch::get::ClientError;
+use crate::fetch::{self, Fetcher};
 use crate::forwarded::Forwarded;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
@@ -55,6 +57,7 @@ pub struct Edge {
     pub(crate) sources: Roster,
     pub(crate) duplicates: Duplicates,
     pub(crate) quarantine: Option<Quarantine>,
+    pub(crate) fetcher: Arc<Fetcher>,
     pub(crate) limits: Limits,
     pub(crate) forwarded: Forwarded,
     pub(crate) pace: Pace,
@@ -82,6 +85,9 @@ pub enum EdgeError {
     /// The quarantine's topic is none.
     #[error("quarantine.topic: {0}")]
     Topic(#[from] NameError),
+    /// Others can't be asked as configured.
+    #[error(transparent)]
+    Fetch(#[from] ClientError),
     /// What nobody verified would stand among what somebody did.
     #[error("quarantine.topic: {topic} is the topic of source {source_name}: give the quarantine a topic of its own")]
     SharedTopic {
@@ -108,8 +114,10 @@ impl Edge {
         let seconds = metrics.append_seconds.with_label_values::<&str>(&[]);
         let store = store(config, &mut parts, seconds)?;
         let quarantine = quarantine(config, &parts)?;
-        Ok(Arc::new(Self {
+        let fetcher = Arc::new(Fetcher::new(&config.fetch, &parts.clock, &metrics)?);
+        let edge = Arc::new(Self {
             quarantine,
+            fetcher,
             sources: Roster::new(parts.sources, metrics.clone(), parts.clock.clone()),
             duplicates: Duplicates::within(config.limits.duplicate_ids, &metrics),
             limits: config.limits.clone(),
@@ -125,7 +133,9 @@ impl Edge {
             metrics,
             patience: Patience { seconds: config.timeouts.retry_after.0.as_secs().max(1) },
             told: Sampler::default(),
-        }))
+        });
+        fetch::keep(&edge);
+        Ok(edge)
     }
 
     /// The sources it serves, as they are now.

@@ -2,8 +2,8 @@
 //!
 //! A request's way through this crate: [`listen`] accepts its connection (with [`tls`] where it has a [`certificate`]; its [`socket`] keeps the
 //! [`deadline`]s, it may [`linger`] at its end), [`receive`] takes it through its steps — [`source`] it belongs to (its provider may be a [`custom`] one; of those on the [`roster`],
-//! with its [`secret`]s), [`admit`] it within the limits (its sender may be [`forwarded`]), read its [`body`] while it is hashed and verified,
-//! [`identify`] the event, [`validate`] its body, look for it among [`duplicates`], [`seal`] the record, make it [`durable`] — and ends it in
+//! with its [`secret`]s, or keys that it has to [`fetch`]), [`admit`] it within the limits (its sender may be [`forwarded`]), read its [`body`] while it is hashed and verified,
+//! [`capture`] a secret that a handshake tells, [`identify`] the event, [`validate`] its body, look for it among [`duplicates`], [`seal`] the record, make it [`durable`] — and ends it in
 //! exactly one [`outcome`], which [`respond`] turns into an answer; [`openapi`] says so to callers.
 //! While the log is away, a record waits in the [`spool`]: the [`fence`] of its [`lane`] ([`lanes`] finds it) sends all that follows after it,
 //! and the [`drain`] empties it in order. What could not be verified may wait in the [`quarantine`] for a mended secret. [`config`] says how, and says it anew on a [`reload`]; [`edge`] puts it
@@ -16,6 +16,7 @@
 pub mod config;
 pub mod secret;
 pub mod custom;
+pub mod fetch;
 pub mod source;
 pub mod roster;
 pub mod public_url;
@@ -31,6 +32,7 @@ pub mod receive;
 pub mod forwarded;
 pub mod admit;
 pub mod body;
+pub mod capture;
 pub mod identify;
 pub mod duplicates;
 pub mod validate;

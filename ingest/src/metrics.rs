@@ -153,6 +153,22 @@ pub const SCHEMA: Def = Def {
     help: "Verified bodies of sources with schemas, by what the schema of their type said: valid, invalid, or skipped (no schema, or too large).",
 };
 
+/// What the edge asked others for.
+pub const FETCHES: Def = Def {
+    name: "hooklog_ingest_fetches_total",
+    kind: Kind::Counter,
+    labels: &["source", "what", "result"],
+    help: "Answers that the edge asked others for: a key_set, a certificate or a confirmation; ok, failed, or (also) unusable.",
+};
+
+/// Whether a source has the key set that lies at a URL.
+pub const KEY_SET_USABLE: Def = Def {
+    name: "hooklog_ingest_key_set_usable",
+    kind: Kind::Gauge,
+    labels: &["source"],
+    help: "1 while a source with a keys_url has a key set to verify with; at 0 it answers everything with 503.",
+};
+
 /// Everything the edge counts.
 pub const CATALOGUE: &[Def] = &{
     let [held, limit, oldest, failed, refused, drained, aside, damaged, commit, written] = spool::metrics::CATALOGUE;
@@ -175,6 +191,8 @@ pub const CATALOGUE: &[Def] = &{
         DUPLICATE_IDS,
         DUPLICATE_IDS_DROPPED,
         SCHEMA,
+        FETCHES,
+        KEY_SET_USABLE,
         held,
         limit,
         oldest,
@@ -245,6 +263,10 @@ pub struct Metrics {
     pub duplicate_ids_dropped: IntCounterVec,
     /// See [`SCHEMA`].
     pub schema: IntCounterVec,
+    /// See [`FETCHES`].
+    pub fetches: IntCounterVec,
+    /// See [`KEY_SET_USABLE`].
+    pub key_set_usable: IntGaugeVec,
 }
 
 impl Metrics {
@@ -289,6 +311,8 @@ impl Metrics {
             duplicate_ids: gauge(registry, &DUPLICATE_IDS)?,
             duplicate_ids_dropped: counter(registry, &DUPLICATE_IDS_DROPPED)?,
             schema: counter(registry, &SCHEMA)?,
+            fetches: counter(registry, &FETCHES)?,
+            key_set_usable: gauge(registry, &KEY_SET_USABLE)?,
         })
     }
 }

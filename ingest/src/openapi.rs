@@ -37,6 +37,9 @@ const POSTING: &str = "The body is any bytes that the source's provider signed. 
     with its own headers; hooklog's documentation of the provider names them. A source can be set to answer a stored event with another \
     2xx and a body, as its provider wants to hear it. A connection over the limit is answered with 503 and no body before anything is read.";
 
+const GREETING: &str = "Some providers ask before they send events: Meta with a GET, CloudEvents with an OPTIONS. A source whose provider asks so \
+    answers what its scheme says (a challenge as text or JSON, headers, or nothing); any other answers 405. Nothing is stored.";
+
 /// The document.
 #[must_use]
 pub fn document() -> OpenApi {
@@ -47,7 +50,9 @@ pub fn document() -> OpenApi {
         .description(Some(ABOUT))
         .license(Some(licence))
         .build();
-    let item = PathItem::new(HttpMethod::Post, posting());
+    let mut item = PathItem::new(HttpMethod::Post, posting());
+    item.get = Some(greeting("greet", "Asks a source for its handshake"));
+    item.options = Some(greeting("greetOptions", "Asks a source whether it takes a sender's events"));
     OpenApiBuilder::new()
         .info(info)
         .paths(PathsBuilder::new().path(format!("{PATH}{{source}}"), item).build())
@@ -75,17 +80,31 @@ pub fn served() -> Arc<[Document]> {
 }
 
 fn posting() -> Operation {
-    let mut by_status: BTreeMap<u16, Vec<Outcome>> = BTreeMap::new();
-    for outcome in Outcome::all() {
-        by_status.entry(outcome.status().as_u16()).or_default().push(outcome);
-    }
-    let mut operation = OperationBuilder::new()
+    let operation = OperationBuilder::new()
         .operation_id(Some("receive"))
         .summary(Some("Sends an event of a source"))
         .description(Some(POSTING))
         .parameter(source())
         .parameter(trace())
         .request_body(Some(body()));
+    answering(operation, Outcome::all())
+}
+
+fn greeting(id: &str, summary: &str) -> Operation {
+    let operation = OperationBuilder::new()
+        .operation_id(Some(id))
+        .summary(Some(summary))
+        .description(Some(GREETING))
+        .parameter(source());
+    answering(operation, Outcome::all().into_iter().filter(|outcome| !outcome.is_of_an_event()).collect())
+}
+
+/// With the answers to all these outcomes.
+fn answering(mut operation: OperationBuilder, outcomes: Vec<Outcome>) -> Operation {
+    let mut by_status: BTreeMap<u16, Vec<Outcome>> = BTreeMap::new();
+    for outcome in outcomes {
+        by_status.entry(outcome.status().as_u16()).or_default().push(outcome);
+    }
     for (status, outcomes) in &by_status {
         operation = operation.response(status.to_string(), response(outcomes));
     }

@@ -21,6 +21,10 @@ pub enum Outcome {
     NotHttp,
     /// The signature did not hold, and why; the caller is never told why.
     Unverified(Rejection),
+    /// The handshake tells another secret than the one that the source has.
+    HandshakeRefused,
+    /// The keys that would prove it can't be had now.
+    KeysAway,
     /// The sender's address is not on the source's list.
     AddressRefused,
     /// No such source, or no such path.
@@ -94,6 +98,8 @@ impl Outcome {
             Self::Handshake => "handshake",
             Self::NotHttp => "not_http",
             Self::Unverified(_) => "unverified",
+            Self::HandshakeRefused => "handshake_refused",
+            Self::KeysAway => "keys_away",
             Self::AddressRefused => "address_refused",
             Self::UnknownSource => "unknown_source",
             Self::BadMethod => "bad_method",
@@ -132,6 +138,7 @@ impl Outcome {
             Self::Spooled => StatusCode::ACCEPTED,
             Self::NotHttp | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
+            Self::HandshakeRefused => StatusCode::CONFLICT,
             Self::AddressRefused => StatusCode::FORBIDDEN,
             Self::UnknownSource => StatusCode::NOT_FOUND,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -142,13 +149,31 @@ impl Outcome {
             Self::Ambiguous | Self::SchemaRefused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Overloaded
+            Self::KeysAway
+            | Self::Overloaded
             | Self::Draining
             | Self::LogAway
             | Self::SpoolFull
             | Self::SpoolFailed
             | Self::LogRefused => StatusCode::SERVICE_UNAVAILABLE,
         }
+    }
+
+    /// Whether only a verified event ends so, and no handshake.
+    #[must_use]
+    pub const fn is_of_an_event(self) -> bool {
+        matches!(
+            self,
+            Self::Appended
+                | Self::Spooled
+                | Self::Duplicate
+                | Self::Ambiguous
+                | Self::SchemaRefused
+                | Self::LogAway
+                | Self::SpoolFull
+                | Self::SpoolFailed
+                | Self::LogRefused
+        )
     }
 
     /// Whether the caller is told when to come again.
@@ -163,9 +188,13 @@ impl Outcome {
         match self {
             Self::Appended | Self::Duplicate => Level::DEBUG,
             Self::Handshake | Self::Spooled => Level::INFO,
-            Self::Unverified(_) | Self::Ambiguous | Self::SchemaRefused | Self::RateLimited | Self::AddressRefused => {
-                Level::WARN
-            }
+            Self::Unverified(_)
+            | Self::HandshakeRefused
+            | Self::KeysAway
+            | Self::Ambiguous
+            | Self::SchemaRefused
+            | Self::RateLimited
+            | Self::AddressRefused => Level::WARN,
             Self::Overloaded | Self::LogAway | Self::SpoolFull | Self::SpoolFailed | Self::LogRefused => Level::ERROR,
             Self::Draining
             | Self::NotHttp
@@ -190,6 +219,8 @@ impl Outcome {
             Self::Handshake => "handshake answered",
             Self::NotHttp => "the request is not HTTP/1.1",
             Self::Unverified(_) => "the request could not be verified",
+            Self::HandshakeRefused => "this source takes no other secret",
+            Self::KeysAway => "the keys to verify with are not at hand",
             Self::AddressRefused => "the sender's address is not allowed",
             Self::UnknownSource => "there is nothing here",
             Self::BadMethod => "this source takes POST",
@@ -236,6 +267,8 @@ impl Outcome {
         let mut all = vec![Self::Appended, Self::Spooled, Self::Duplicate, Self::Handshake, Self::NotHttp];
         all.extend(Rejection::ALL.iter().copied().map(Self::Unverified));
         all.extend([
+            Self::HandshakeRefused,
+            Self::KeysAway,
             Self::AddressRefused,
             Self::UnknownSource,
             Self::BadMethod,

@@ -13,9 +13,11 @@ use http_body::Body;
 
 use crate::admit::Permit;
 use crate::body::{self, Clocked, Pace, Read};
+use crate::capture;
 use crate::duplicates::First;
 use crate::durable::{Durable, Entry};
 use crate::edge::Edge;
+use crate::fetch::confirm;
 use crate::identify::identify;
 use crate::outcome::{Outcome, Refused};
 use crate::phase::Phase;
@@ -89,20 +91,29 @@ where
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let head = Head { method: parts.method.as_str(), path_and_query: target, headers: &parts.headers };
     let now = UnixMillis(edge.clock.now_ms());
-    let mut verifier = source.scheme.begin(&source.keys, head, now);
-    // What nobody signed is refused unread, unless it may be a handshake that nobody signs.
+    let fetched = source.remote.as_ref().map(|remote| remote.keys(&edge.fetcher)).transpose()?;
+    let keys = fetched.as_deref().unwrap_or(&source.keys);
+    let mut verifier = source.scheme.begin(keys, head, now);
+    // What nobody signed is refused unread, unless it may be a handshake that nobody signs, or signed with a key that is to be fetched.
     if let Err(rejection) = &verifier
         && !may_be_unsigned(&source.scheme, head)
+        && !source.remote.as_ref().is_some_and(|remote| remote.may_prove_later(keys, head, *rejection))
     {
         return Err(Outcome::Unverified(*rejection).into());
     }
     let pace = Pace { max_bytes: source.max_body, ..edge.pace };
     let clocked = Clocked { pace, start, phase: client.phase };
     let read = body::read(body, &clocked, &mut bytes, verifier.as_mut().ok()).await?;
-    let proof = verifier.and_then(|verifier| verifier.finish(&read.bytes));
+    let mut proof = verifier.and_then(|verifier| verifier.finish(&read.bytes));
+    if let (Some(remote), Err(Rejection::Mismatch)) = (&source.remote, &proof) {
+        proof = remote.prove(&edge.fetcher, head, &read.bytes, now).await?;
+    }
     failpoint::hit("edge.verified");
-    if let Some(answer) = answer(&source.scheme, &source.keys, head, &read.bytes, proof.as_ref().ok()) {
-        return Ok(Done::Handshake(greet(source, answer)));
+    if let Some(answer) = answer(&source.scheme, keys, head, &read.bytes, proof.as_ref().ok()) {
+        if let Some(captured) = &answer.captured {
+            capture::keep(edge, source, captured).await?;
+        }
+        return Ok(Done::Handshake(greet(edge, source, answer)));
     }
     let proof = proof.map_err(|rejection| refuse(edge, source, head, &read, rejection))?;
     if parts.method != Method::POST {
@@ -126,13 +137,10 @@ fn refuse(edge: &Edge, source: &Source, head: Head<'_>, read: &Read, rejection: 
     Outcome::Unverified(rejection)
 }
 
-/// Answers a handshake. What must be done by hand is told in the log; a secret is not.
-fn greet(source: &Source, answer: HandshakeAnswer) -> Response {
+/// Answers a handshake.
+fn greet(edge: &Edge, source: &Source, answer: HandshakeAnswer) -> Response {
     if let Some(url) = &answer.confirm {
-        tracing::warn!(source = %source.name, url, "open this URL once to confirm the subscription");
-    }
-    if answer.captured.is_some() {
-        tracing::warn!(source = %source.name, "the provider told its secret in a handshake: set it as this source's secret");
+        confirm::begin(&edge.fetcher, source.name.as_str(), url, answer.is_expected);
     }
     respond::handshake(answer)
 }

@@ -1,7 +1,7 @@
 //! The configuration read again while the edge serves: checked whole and taken over whole, or refused, and the last good one stays.
 //!
 //! ```text
-//!            SIGHUP, or the file or a secret changed and stays so for a moment
+//!            SIGHUP, or the file, or one that it names (a secret, a provider, a schema), changed and stays so for a moment
 //!   in use ────────────────────────────────────────────────────────▶ read, check, fetch every secret
 //!     ▲  ▲  ▲                                                          │          │          │
 //!     │  │  └── refused: logged once, the gauge stands at 1 ◀──────────┘          │          │
@@ -11,25 +11,25 @@
 //!
 //! Only the sources and `log.filter` change so. What else differs is named, and waits for a restart.
 
+mod named;
+
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hooklog_process::config::{ConfigError, FILE_LIMIT};
+use hooklog_process::config::ConfigError;
 use hooklog_process::hangup::{Hangup, Hangups};
 use hooklog_process::logging::{self, Filter, LoggingError};
-use hooklog_process::secret::SecretRef;
 use hooklog_process::shown::Shown;
 use hooklog_process::shutdown::Shutdown;
 use hooklog_schemas::TopicName;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 use crate::edge::Edge;
+use crate::reload::named::{Named, hash_of_file};
 use crate::source::{SourceError, Sources};
 
 /// How often the files are looked at.
@@ -75,7 +75,7 @@ pub struct Reloader {
     /// As they were when a change was noticed.
     settling: Option<Seen>,
     /// The files of the configuration that was read last, whether it was taken or not.
-    secrets: Vec<SecretRef>,
+    named: Named,
     /// Why it was refused last, if what refused it lies outside the files and may mend itself.
     again: Option<String>,
 }
@@ -114,13 +114,13 @@ enum Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
     file: [u8; 32],
-    secrets: [u8; 32],
+    named: [u8; 32],
 }
 
 /// What was read.
 struct Read {
     seen: Seen,
-    secrets: Vec<SecretRef>,
+    named: Named,
     candidate: Result<(Config, Sources), Refusal>,
 }
 
@@ -144,8 +144,8 @@ impl Reloader {
             edge.metrics.config_reload.with_label_values(&[ended.label()]);
         }
         let hangups = means.origin.as_ref().map_or_else(|| Hangup::new().listen(), |origin| origin.hangup.listen());
-        let secrets = files_of(&config);
-        let reloader = Self { edge, config, means, hangups, seen: None, settling: None, secrets, again: None };
+        let named = Named::by(&config, &config.providers);
+        let reloader = Self { edge, config, means, hangups, seen: None, settling: None, named, again: None };
         reloader.refused(false);
         reloader.show();
         reloader
@@ -181,8 +181,8 @@ impl Reloader {
     }
 
     async fn look(&mut self, is_asked: bool) {
-        let (file, secrets) = (self.file(), self.secrets.clone());
-        let Some(seen) = blocking(move || Seen::of(file.as_deref(), &secrets)).await else { return };
+        let (file, named) = (self.file(), self.named.clone());
+        let Some(seen) = blocking(move || Seen::of(file.as_deref(), &named)).await else { return };
         if !is_asked && self.again.is_none() && self.seen.is_some() {
             if self.seen == Some(seen) {
                 self.settling = None;
@@ -194,11 +194,11 @@ impl Reloader {
             }
         }
         self.settling = None;
-        let (file, secrets, in_use) = (self.file(), self.secrets.clone(), self.config.clone());
-        let Some(read) = blocking(move || read(file.as_deref(), secrets, &in_use)).await else { return };
+        let (file, named, in_use) = (self.file(), self.named.clone(), self.config.clone());
+        let Some(read) = blocking(move || read(file.as_deref(), named, &in_use)).await else { return };
         // The first look only makes sure that nothing changed between the start and now.
         let is_first = self.seen.replace(read.seen).is_none();
-        self.secrets = read.secrets;
+        self.named = read.named;
         let taken = match read.candidate {
             Ok((config, sources)) => self.take(config, sources).await,
             Err(refusal) => Err(refusal),
@@ -231,7 +231,10 @@ impl Reloader {
     async fn take(&mut self, config: Config, sources: Sources) -> Result<Ended, Refusal> {
         let current = self.edge.sources.current();
         let is_same_filter = config.log.filter == self.config.log.filter;
-        let is_same = is_same_filter && config.sources == self.config.sources && sources.has_secrets_of(&current);
+        let is_same = is_same_filter
+            && config.sources == self.config.sources
+            && sources.has_secrets_of(&current)
+            && sources.is_made_as(&current);
         let known: BTreeSet<&TopicName> = current.iter().map(|source| &source.topic).collect();
         let new = sources.iter().map(|source| &source.topic).filter(|topic| !known.contains(topic));
         let new: BTreeSet<TopicName> = new.cloned().collect();
@@ -283,13 +286,13 @@ impl Reloader {
 
 /// Reads the configuration and builds its sources by the limits in use. The files are hashed before they are read: whoever changes them
 /// in between is noticed at the next look.
-fn read(file: Option<&Path>, mut secrets: Vec<SecretRef>, in_use: &Config) -> Read {
+fn read(file: Option<&Path>, mut named: Named, in_use: &Config) -> Read {
     let before = hash_of_file(file);
     let loaded = Config::load(file);
     if let Ok(config) = &loaded {
-        secrets = files_of(config);
+        named = Named::by(config, &in_use.providers);
     }
-    let seen = Seen { file: before, secrets: hash_of_secrets(&secrets) };
+    let seen = Seen { file: before, named: named.hash() };
     let build = |config: Config| -> Result<(Config, Sources), Refusal> {
         if config.sources.is_empty() {
             return Err(Refusal::NoSource);
@@ -298,43 +301,13 @@ fn read(file: Option<&Path>, mut secrets: Vec<SecretRef>, in_use: &Config) -> Re
         let sources = Sources::build(&Config { sources: config.sources.clone(), ..in_use.clone() })?;
         Ok((config, sources))
     };
-    Read { seen, secrets, candidate: loaded.map_err(Refusal::from).and_then(build) }
+    Read { seen, named, candidate: loaded.map_err(Refusal::from).and_then(build) }
 }
 
 impl Seen {
-    fn of(file: Option<&Path>, secrets: &[SecretRef]) -> Self {
-        Self { file: hash_of_file(file), secrets: hash_of_secrets(secrets) }
+    fn of(file: Option<&Path>, named: &Named) -> Self {
+        Self { file: hash_of_file(file), named: named.hash() }
     }
-}
-
-fn hash_of_file(file: Option<&Path>) -> [u8; 32] {
-    let Some(path) = file else { return [0; 32] };
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
-    let mut hash = Sha256::new();
-    match read {
-        Ok(_) => hash.update(&bytes),
-        Err(error) => hash.update(format!("unreadable: {error}")),
-    }
-    hash.finalize().into()
-}
-
-/// What each file holds, or why it can't be read: a mode that is mended is a change too.
-fn hash_of_secrets(secrets: &[SecretRef]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for secret in secrets {
-        match secret.read() {
-            Ok(secret) => hash.update(Sha256::digest(secret.expose())),
-            Err(error) => hash.update(Sha256::digest(format!("unreadable: {error}"))),
-        }
-    }
-    hash.finalize().into()
-}
-
-/// The secrets of a configuration that can change while the process lives.
-fn files_of(config: &Config) -> Vec<SecretRef> {
-    let all = config.sources.values().flat_map(|source| &source.secrets).map(|secret| &secret.at);
-    all.filter(|at| matches!(at, SecretRef::File(_))).cloned().collect()
 }
 
 /// The settings that differ and can't change while the edge serves, by name: `kafka.linger`.

@@ -9,6 +9,7 @@ use hooklog_process::clock::Clock;
 use hooklog_schemas::Timestamp;
 
 use crate::metrics::Metrics;
+use crate::secret::Ring;
 use crate::source::{Source, Sources};
 
 /// The sources in use.
@@ -61,6 +62,21 @@ impl Roster {
         self.put(sources);
     }
 
+    /// Gives one source the secrets of this ring, if it is still there.
+    pub fn hold(&self, name: &str, ring: Ring) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now();
+        let ring = Mutex::new(Some(ring));
+        let sources = self.current().map(|source| {
+            let is_it = source.name.as_str() == name;
+            let ring = is_it.then(|| ring.lock().unwrap_or_else(PoisonError::into_inner).take())??;
+            let mut source = Source::clone(source);
+            source.hold(ring, now);
+            Some(source)
+        });
+        self.put(sources);
+    }
+
     /// Believes the secrets that are alive by now, and no others.
     pub fn look_at_clock(&self) {
         let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,9 +118,22 @@ impl Roster {
         for gone in before.iter().filter(|source| !named.contains(source.name.as_str())) {
             // It may have had none: then there is nothing to remove.
             let _ = self.metrics.live_secrets.remove_label_values(&[gone.name.as_str()]);
+            let _ = self.metrics.key_set_usable.remove_label_values(&[gone.name.as_str()]);
         }
-        for source in after.iter().filter(|source| !source.is_open()) {
-            self.metrics.live_secrets.with_label_values(&[source.name.as_str()]).set(number(source.alive().len()));
+        for source in after.iter() {
+            // What it had as another kind of source is gone too.
+            if source.remote.is_some() || source.is_open() || source.is_awaiting() {
+                let _ = self.metrics.live_secrets.remove_label_values(&[source.name.as_str()]);
+            }
+            if source.remote.is_none() {
+                let _ = self.metrics.key_set_usable.remove_label_values(&[source.name.as_str()]);
+            }
+        }
+        for source in after.iter().filter(|source| !source.is_open() && source.remote.is_none()) {
+            // Nobody is to be woken for a source whose provider has not greeted yet.
+            if !source.is_awaiting() {
+                self.metrics.live_secrets.with_label_values(&[source.name.as_str()]).set(number(source.alive().len()));
+            }
             let is_as_before = before.find(source.name.as_str()).is_some_and(|old| old.alive() == source.alive());
             if !is_as_before {
                 tell(source);
@@ -119,7 +148,9 @@ impl Roster {
 
 fn tell(source: &Source) {
     let (name, alive) = (source.name.as_str(), source.alive().join(", "));
-    if alive.is_empty() {
+    if source.is_awaiting() {
+        tracing::warn!(source = name, "this source refuses everything until its provider's handshake tells the secret");
+    } else if alive.is_empty() {
         tracing::error!(source = name, "no secret of this source is believed now: it refuses everything");
     } else {
         tracing::info!(source = name, secrets = alive, "these secrets of the source are believed now");

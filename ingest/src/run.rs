@@ -26,7 +26,8 @@ use tokio::net::TcpListener;
 pub use error::RunError;
 
 use crate::config::Config;
-use crate::edge::{Edge, Parts};
+use crate::edge::{Edge, EdgeError, Parts};
+use crate::fetch;
 use crate::listen::{Door, serve};
 use crate::reload::{LOOK, Means, Origin, Prepare, Reloader};
 use crate::source::Sources;
@@ -63,6 +64,7 @@ pub fn check(files: &Files) -> Result<(), RunError> {
     }
     Sources::build(&config)?;
     Tls::open(&config.tls, &Clock::system())?;
+    fetch::check(&config.fetch).map_err(EdgeError::from)?;
     Ok(())
 }
 

@@ -61,6 +61,10 @@ impl Sealed {
         if self.differs {
             headers.push((RecordHeaders::SCHEMA, Cow::Borrowed(b"invalid")));
         }
+        if !source.scheme.signs_body() {
+            let proven: &[u8] = if source.is_open() { b"nothing" } else { b"sender" };
+            headers.push((RecordHeaders::VERIFIED, Cow::Borrowed(proven)));
+        }
         headers
     }
 }

@@ -23,6 +23,8 @@ pub struct SecretConfig {
     pub at: SecretRef,
     /// When it is believed.
     pub life: Life,
+    /// Whether its provider tells it in a handshake: its file may be missing until then.
+    pub captured: bool,
 }
 
 /// From when on and until when a secret is believed, both ends included; without end where there is none.
@@ -40,6 +42,12 @@ pub enum EntryError {
     /// It says nothing or two things of where the secret is.
     #[error("secret {id:?}: say where it is by one of `file` and `env`")]
     Place {
+        /// The secret's name.
+        id: String,
+    },
+    /// What a handshake tells can be kept in a file only.
+    #[error("secret {id:?}: captured = true needs `file`, where the secret is written once its provider tells it")]
+    Captured {
         /// The secret's name.
         id: String,
     },
@@ -76,6 +84,8 @@ struct Table {
     not_before: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_after: Option<toml::Value>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    captured: bool,
 }
 
 impl TryFrom<Table> for SecretConfig {
@@ -85,6 +95,7 @@ impl TryFrom<Table> for SecretConfig {
         let id = table.id;
         let at = match (table.file, table.env) {
             (Some(file), None) => SecretRef::File(file),
+            (None, Some(_)) if table.captured => return Err(EntryError::Captured { id }),
             (None, Some(name)) => SecretRef::Env(name),
             _ => return Err(EntryError::Place { id }),
         };
@@ -98,7 +109,7 @@ impl TryFrom<Table> for SecretConfig {
         {
             return Err(EntryError::Never { id });
         }
-        Ok(Self { id, at, life: Life { not_before, not_after } })
+        Ok(Self { id, at, life: Life { not_before, not_after }, captured: table.captured })
     }
 }
 
@@ -110,7 +121,8 @@ impl From<SecretConfig> for Table {
         };
         let written = |moment: Option<Timestamp>| moment.map(|moment| toml::Value::String(moment.rfc3339()));
         let Life { not_before, not_after } = secret.life;
-        Self { id: secret.id, file, env, not_before: written(not_before), not_after: written(not_after) }
+        let (not_before, not_after) = (written(not_before), written(not_after));
+        Self { id: secret.id, file, env, not_before, not_after, captured: secret.captured }
     }
 }
 
@@ -146,7 +158,11 @@ impl Life {
 }
 
 /// The secrets of one source, fetched: those that are believed, and those that will be or were.
-pub struct Ring(Vec<Held>);
+pub struct Ring {
+    held: Vec<Held>,
+    /// One of them is still to be told by its provider.
+    is_awaiting: bool,
+}
 
 struct Held {
     id: String,
@@ -163,16 +179,26 @@ pub struct FetchError {
 }
 
 impl Ring {
-    /// Fetches every secret, whether it is believed now or not.
+    /// Fetches every secret, whether it is believed now or not. One that its provider is to tell may be missing.
     ///
     /// # Errors
     /// [`FetchError`] about the first that is not there or can be read by everybody.
     pub fn fetch(configured: &[SecretConfig]) -> Result<Self, FetchError> {
-        let fetch = |secret: &SecretConfig| {
-            let fetched = secret.at.read().map_err(|cause| FetchError { id: secret.id.clone(), cause })?;
-            Ok(Held { id: secret.id.clone(), life: secret.life, secret: fetched })
-        };
-        configured.iter().map(fetch).collect::<Result<_, _>>().map(Self)
+        let mut ring = Self { held: Vec::with_capacity(configured.len()), is_awaiting: false };
+        for secret in configured {
+            match secret.at.read() {
+                Ok(fetched) => ring.held.push(Held { id: secret.id.clone(), life: secret.life, secret: fetched }),
+                Err(cause) if secret.captured && is_missing(&cause) => ring.is_awaiting = true,
+                Err(cause) => return Err(FetchError { id: secret.id.clone(), cause }),
+            }
+        }
+        Ok(ring)
+    }
+
+    /// Whether a secret is still to be told by its provider.
+    #[must_use]
+    pub const fn is_awaiting(&self) -> bool {
+        self.is_awaiting
     }
 
     /// The keys of all of them: what can't be used is found before its time comes.
@@ -180,13 +206,16 @@ impl Ring {
     /// # Errors
     /// [`KeyError`] about the first that can't be used.
     pub fn keys(&self, scheme: &Scheme) -> Result<Keys, KeyError> {
-        Keys::new(scheme, self.0.iter().map(|held| (held.id.as_str(), held.secret.expose())))
+        if self.held.is_empty() && self.is_awaiting {
+            return Ok(no_keys());
+        }
+        Keys::new(scheme, self.held.iter().map(|held| (held.id.as_str(), held.secret.expose())))
     }
 
     /// The keys of those that are believed at `now`. There may be none: then nothing holds, whatever is signed.
     #[must_use]
     pub fn keys_at(&self, scheme: &Scheme, now: Timestamp) -> Keys {
-        let alive = self.0.iter().filter(|held| held.life.is_alive(now));
+        let alive = self.held.iter().filter(|held| held.life.is_alive(now));
         let keys = Keys::new(scheme, alive.map(|held| (held.id.as_str(), held.secret.expose())));
         keys.unwrap_or_else(|_| no_keys())
     }
@@ -194,13 +223,13 @@ impl Ring {
     /// The names of those that are believed at `now`, in the order of the configuration.
     #[must_use]
     pub fn alive(&self, now: Timestamp) -> Vec<&str> {
-        self.0.iter().filter(|held| held.life.is_alive(now)).map(|held| held.id.as_str()).collect()
+        self.held.iter().filter(|held| held.life.is_alive(now)).map(|held| held.id.as_str()).collect()
     }
 
     /// The first moment after `now` at which one begins or ends to be believed.
     #[must_use]
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.0.iter().filter_map(|held| held.life.next_change(now)).min()
+        self.held.iter().filter_map(|held| held.life.next_change(now)).min()
     }
 
     /// Whether another ring holds the same secrets for the same time under the same names.
@@ -209,12 +238,18 @@ impl Ring {
         let same = |(one, two): (&Held, &Held)| {
             one.id == two.id && one.life == two.life && one.secret.expose() == two.secret.expose()
         };
-        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+        self.is_awaiting == other.is_awaiting
+            && self.held.len() == other.held.len()
+            && self.held.iter().zip(&other.held).all(same)
     }
 }
 
+fn is_missing(error: &SecretError) -> bool {
+    matches!(error, SecretError::File { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// A set without a key, which no signature and no token is found in.
-fn no_keys() -> Keys {
+pub(crate) fn no_keys() -> Keys {
     let open = builtin("none").expect("the provider that reads no secret is built in; a test asks for every provider");
     Keys::new(open, std::iter::empty::<(&str, &[u8])>()).expect("a scheme that reads no secret takes none")
 }
@@ -257,6 +292,7 @@ mod tests {
             ("id = \"a\"\nenv = \"A\"\nnot_after = -1", &["-1"]),
             ("id = \"a\"\nenv = \"A\"\nnot_after = true", &["true"]),
             ("id = \"a\"\nenv = \"A\"\nnot_before = 2\nnot_after = 1", &["\"a\"", "never"]),
+            ("id = \"a\"\nenv = \"A\"\ncaptured = true", &["\"a\"", "needs `file`"]),
         ] {
             let error = entry(text).unwrap_err();
             assert!(words.iter().all(|word| error.contains(word)), "{text} gave: {error}");

@@ -11,12 +11,14 @@ use hooklog_signatures::{KeyError, Keys, Scheme, SchemeError, WhenLogAway, names
 use http::StatusCode;
 
 use crate::admit::Rate;
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, SecretConfig, SourceConfig};
 use crate::custom::{self, CustomError};
 use crate::duplicates;
+use crate::fetch::remote::Remote;
+use crate::fetch::url::{HttpsUrl, HttpsUrlError};
 use crate::metrics::Stored;
 use crate::public_url::PublicUrl;
-use crate::secret::{FetchError, Ring};
+use crate::secret::{FetchError, Ring, no_keys};
 use crate::validate::Schemas;
 use crate::validate::folder::{self, FolderError};
 
@@ -32,6 +34,12 @@ pub struct Source {
     pub scheme: Scheme,
     /// The live secrets.
     pub keys: Arc<Keys>,
+    /// Where its keys lie, if not in secrets.
+    pub remote: Option<Arc<Remote>>,
+    /// The secret that its provider tells in a handshake, if it is to be kept.
+    pub captured: Option<SecretConfig>,
+    /// Where all secrets are.
+    pub secrets: Arc<[SecretConfig]>,
     /// All secrets, those too that are not live yet or no longer.
     pub ring: Arc<Ring>,
     /// Where the events go.
@@ -40,6 +48,8 @@ pub struct Source {
     pub max_body: usize,
     /// What its bodies have to look like, if that is checked.
     pub schemas: Option<Arc<Schemas>>,
+    /// What the folder of schemas held just before it was read.
+    schemas_seen: Option<[u8; 32]>,
     /// What to do when the log is away.
     pub when_log_away: WhenLogAway,
     /// Requests a second, if limited.
@@ -98,6 +108,29 @@ pub enum Problem {
     /// A secret can't be used.
     #[error("{0}")]
     Key(#[from] KeyError),
+    /// Where its provider's key set lies is no URL.
+    #[error("keys_url: {0}")]
+    KeysUrl(#[from] HttpsUrlError),
+    /// Two secrets can't both be what a handshake tells.
+    #[error("two secrets are captured: keep captured = true at the one that the next handshake is to tell")]
+    TwoCaptured,
+    /// Its provider never tells a secret.
+    #[error("secret {id:?} is captured, but no handshake tells it: {mend}")]
+    NoCapture {
+        /// The secret's name.
+        id: String,
+        /// What to do.
+        mend: &'static str,
+    },
+    /// Its keys lie at two places.
+    #[error("it has a keys_url and secrets: keep one of both, since only one of them would be asked")]
+    TwoKeys,
+    /// Nothing of its provider's lies at a URL.
+    #[error("keys_url: provider {provider:?} publishes no key set: configure its secret")]
+    NoKeySet {
+        /// The provider.
+        provider: String,
+    },
     /// It allows a larger body than the edge ever does.
     #[error("max_body is over {MAX_BODY_LIMIT} bytes (25MiB)")]
     BodyLimit,
@@ -141,7 +174,13 @@ impl Source {
     /// Whether nothing at all can be believed now: a sender has to prove itself, and no secret is alive.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.alive.is_empty() && !self.is_open()
+        self.alive.is_empty() && !self.is_open() && self.remote.is_none() && !self.is_awaiting()
+    }
+
+    /// Whether nothing but a handshake can be believed now: no secret is alive, and one is still to be told by the provider.
+    #[must_use]
+    pub fn is_awaiting(&self) -> bool {
+        self.alive.is_empty() && self.ring.is_awaiting()
     }
 
     /// The names of the live secrets.
@@ -162,12 +201,21 @@ impl Source {
         self.keys = Arc::new(self.ring.keys_at(&self.scheme, now));
     }
 
-    /// Goes on with what is left of the share of an older form of this source, if its rate is the same.
+    /// Believes what is in these secrets from now on.
+    pub fn hold(&mut self, ring: Ring, now: Timestamp) {
+        self.ring = Arc::new(ring);
+        self.revive(now);
+    }
+
+    /// Goes on with what is left of the share of an older form of this source, if its rate is the same, and with the keys it has fetched.
     pub fn keep_share_of(&mut self, older: &Self) {
         if let (Some(rate), Some(old)) = (&mut self.rate, &older.rate)
             && rate.is_as_fast(old)
         {
             *rate = Arc::clone(old);
+        }
+        if let (Some(remote), Some(old)) = (&self.remote, &older.remote) {
+            remote.adopt(old);
         }
     }
 
@@ -198,7 +246,9 @@ impl Source {
             })?;
         let scheme = known.with_overrides(&settings(&known, config))?;
         let ring = Ring::fetch(&config.secrets)?;
-        let keys = ring.keys(&scheme)?;
+        let captured = captured(&scheme, config)?;
+        let remote = remote(&name, &scheme, config)?.map(Arc::new);
+        let keys = if remote.is_some() { no_keys() } else { ring.keys(&scheme)? };
         let max_body = config.max_body.unwrap_or(defaults.limits.max_body);
         if max_body.0 > MAX_BODY_LIMIT {
             return Err(Problem::BodyLimit);
@@ -211,19 +261,24 @@ impl Source {
         if duplicates.is_some_and(|window| window.is_zero() || window > duplicates::LONGEST) {
             return Err(Problem::Window);
         }
+        let schemas_seen = config.schema.as_ref().map(|schema| folder::fingerprint(&schema.dir));
         let schemas = config.schema.as_ref().map(|schema| {
             let max_bytes = schema.max_bytes.unwrap_or(defaults.limits.schema_bytes);
             folder::read(&schema.dir, schema.mode, max_bytes.as_usize())
         });
         Ok(Self {
             schemas: schemas.transpose()?.map(Arc::new),
+            schemas_seen,
             when_log_away: config.when_log_away.unwrap_or(scheme.delivery.when_log_away),
             spooled: spooled(&scheme, config),
             name,
             scheme,
             keys: Arc::new(keys),
+            remote,
             alive: config.secrets.iter().map(|secret| secret.id.clone()).collect(),
             ring: Arc::new(ring),
+            captured,
+            secrets: config.secrets.clone().into(),
             topic,
             max_body: max_body.as_usize(),
             rate,
@@ -234,6 +289,37 @@ impl Source {
             media_types: config.media_types.clone(),
         })
     }
+}
+
+/// The secret that a handshake is to tell.
+fn captured(scheme: &Scheme, config: &SourceConfig) -> Result<Option<SecretConfig>, Problem> {
+    let mut captured = config.secrets.iter().filter(|secret| secret.captured);
+    let Some(secret) = captured.next() else { return Ok(None) };
+    if captured.next().is_some() {
+        return Err(Problem::TwoCaptured);
+    }
+    if !scheme.captures() {
+        let mend = "set scheme.unsigned_handshakes = true if its provider tells one, or take captured out";
+        return Err(Problem::NoCapture { id: secret.id.clone(), mend });
+    }
+    Ok(Some(secret.clone()))
+}
+
+/// Where its keys lie, if it has no secrets: at the URL that it names, or its provider's file, or each request.
+fn remote(name: &SourceName, scheme: &Scheme, config: &SourceConfig) -> Result<Option<Remote>, Problem> {
+    if !config.secrets.is_empty() {
+        return if config.keys_url.is_some() { Err(Problem::TwoKeys) } else { Ok(None) };
+    }
+    let url = match (&config.keys_url, &scheme.keys_url) {
+        (Some(_), _) if !scheme.takes_key_set() => {
+            return Err(Problem::NoKeySet { provider: scheme.name.clone() });
+        }
+        (Some(url), _) => Some(url.clone()),
+        (None, Some(url)) => Some(HttpsUrl::try_from(url.as_str())?),
+        (None, None) => None,
+    };
+    let named = scheme.certificate_rules().map(|_| Remote::named(name, scheme));
+    Ok(url.map(|url| Remote::set(name, scheme, url)).or(named))
 }
 
 /// 202 says that the record is on its way; whoever chose a status, also 200, gets it wherever the record is.
@@ -289,6 +375,17 @@ impl Sources {
     pub fn has_secrets_of(&self, other: &Self) -> bool {
         let same =
             |source: &Source| other.find(source.name.as_str()).is_some_and(|other| source.ring.is_same(&other.ring));
+        self.0.len() == other.0.len() && self.iter().all(same)
+    }
+
+    /// Whether both were read from the same provider files and schemas, source by source.
+    #[must_use]
+    pub fn is_made_as(&self, other: &Self) -> bool {
+        let same = |source: &Source| {
+            other
+                .find(source.name.as_str())
+                .is_some_and(|other| source.scheme.is_same(&other.scheme) && source.schemas_seen == other.schemas_seen)
+        };
         self.0.len() == other.0.len() && self.iter().all(same)
     }
 

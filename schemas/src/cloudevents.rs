@@ -33,6 +33,10 @@ impl RecordHeaders {
     /// `invalid` on a record whose body differs from its source's schema; good records do not have it, so that they cost nothing.
     pub const SCHEMA: &'static str = "hooklog-schema";
 
+    /// How far a record is proven whose body is not: `sender` (who sent it is, what was sent is not) or `nothing` (anybody could send it).
+    /// A record whose body its signature covers does not have it.
+    pub const VERIFIED: &'static str = "hooklog-verified";
+
     /// The headers of an event's record, in a fixed order.
     #[must_use]
     pub fn of<'a>(draft: &Draft<'a>) -> Vec<RecordHeader<'a>> {

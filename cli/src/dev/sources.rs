@@ -75,7 +75,13 @@ fn samples(held: &Held, random: &Random) -> Result<BTreeMap<String, SourceConfig
         })?;
         let source = SourceConfig {
             provider: provider.to_owned(),
-            secrets: vec![SecretConfig { id: "dev".to_owned(), at: SecretRef::File(file), life: Life::default() }],
+            secrets: vec![SecretConfig {
+                id: "dev".to_owned(),
+                at: SecretRef::File(file),
+                life: Life::default(),
+                captured: false,
+            }],
+            keys_url: None,
             topic: None,
             max_body: None,
             rate: None,

@@ -94,6 +94,25 @@ pub(crate) enum When {
 pub(crate) struct KeyUrl {
     pub(crate) from: Place,
     pub(crate) hosts: Vec<HostPattern>,
+    /// The names, one of which the certificate must be for; none is asked where there is none.
+    #[serde(default)]
+    pub(crate) names: Vec<String>,
+    /// Whether what lies there must lead to an authority. Where not, the host that it came from vouches for it alone.
+    #[serde(default = "yes")]
+    pub(crate) chain: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What is asked of the certificate that a request names, beside where it lies and when it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateRules<'a> {
+    /// The names, one of which it must be for; any where there is none.
+    pub names: &'a [String],
+    /// Whether it must lead to an authority.
+    pub chain: bool,
 }
 
 /// A host's name, in which a label may be `*`: `sns.*.amazonaws.com`.

@@ -51,6 +51,9 @@ pub(crate) struct Grammar {
     #[serde(default)]
     bind: Vec<Bind>,
     key_url: Option<KeyUrl>,
+    keys_url: Option<String>,
+    /// Where the topic is that a source may list.
+    topic: Option<Place>,
     /// The parameters a source must set, and what they mean.
     #[serde(default)]
     params: BTreeMap<String, String>,
@@ -219,6 +222,8 @@ impl Grammar {
             bind: self.bind,
             payload: self.payload.map(|payload| payload.form),
             key_url: self.key_url,
+            keys_url: self.keys_url,
+            topic: self.topic,
             params: self.params,
             settings: self.settings,
             is_body_unsigned: self.unsigned_body,

@@ -79,6 +79,8 @@ pub struct HandshakeAnswer {
     pub captured: Option<Captured>,
     /// The URL that must be fetched, without following redirects, to confirm: https, on a host that the provider's file names.
     pub confirm: Option<String>,
+    /// The request's topic is one that the source names: what was proven is proven of it, and not only of its provider.
+    pub is_expected: bool,
 }
 
 /// A secret that a provider told in its handshake. It has no printable form.
@@ -127,10 +129,24 @@ pub fn answer(
     let parsed = Body::new(head, body, scheme.payload.as_deref()).ok()?;
     let facts = Facts { scheme, head, body, token: None, key: None };
     let text = |place: &Place| facts.texts(&parsed, place).ok()?.into_iter().next();
-    handshake.react(keys, proof, &text)
+    let answer = handshake.react(keys, proof, &text)?;
+    let is_expected = handshake.names_param() || !scheme.settings.topics.is_empty();
+    Some(HandshakeAnswer { is_expected, ..answer })
 }
 
 impl Scheme {
+    /// Whether a handshake that is answered tells the provider's secret.
+    #[must_use]
+    pub fn captures(&self) -> bool {
+        let tells = |reaction: &Reaction| {
+            matches!(
+                reaction,
+                Reaction::Fixed { capture: Some(_), .. } | Reaction::EchoHeader { is_captured: true, .. }
+            )
+        };
+        self.handshakes.iter().any(|handshake| tells(&handshake.reaction) && handshake.is_answered(self, false))
+    }
+
     /// Whether a handshake comes by this method.
     #[must_use]
     pub fn greets_by(&self, method: &Method) -> bool {
@@ -142,8 +158,12 @@ impl Handshake {
     /// Whether anybody could make this source say something: then the source must ask for it.
     pub(crate) fn must_be_asked_for(&self) -> bool {
         let is_silent = matches!(self.reaction, Reaction::Fixed { capture: None, .. });
-        let is_known = self.when.iter().any(|condition| matches!(condition.is, Expected::Param(_)));
-        self.is_unsigned && !is_silent && !is_known
+        self.is_unsigned && !is_silent && !self.names_param()
+    }
+
+    /// Whether it is held against what only the source's owner knows.
+    fn names_param(&self) -> bool {
+        self.when.iter().any(|condition| matches!(condition.is, Expected::Param(_)))
     }
 
     fn is_answered(&self, scheme: &Scheme, is_proven: bool) -> bool {
@@ -165,6 +185,7 @@ impl Handshake {
             body: String::new(),
             captured: None,
             confirm: None,
+            is_expected: false,
         };
         let json = |fields: &[(&str, String)]| {
             let fields = fields.iter().map(|(name, value)| (*name, value.as_str()));

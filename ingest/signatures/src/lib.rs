@@ -29,6 +29,7 @@ mod signature;
 mod render;
 mod whole;
 mod token;
+mod kid;
 mod rules;
 pub mod explain;
 pub mod rejection;
@@ -49,6 +50,7 @@ mod vectors;
 mod known_answers;
 
 pub use auth::Auth;
+pub use bind::CertificateRules;
 pub use builtin::{builtin, builtin_names, names_like};
 pub use encoding::Encoding;
 pub use explain::{Explanation, explain};

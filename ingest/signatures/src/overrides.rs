@@ -17,7 +17,7 @@ pub(crate) enum Setting {
 }
 
 /// Every setting a source can make: its name, its place in the provider's file, and what must be open for it.
-const SETTINGS: [(&str, &[&str], Option<Setting>); 12] = [
+const SETTINGS: [(&str, &[&str], Option<Setting>); 13] = [
     ("header", &["signature", "from", "header"], Some(Setting::Header)),
     ("algorithm", &["fn"], Some(Setting::Algorithm)),
     ("encoding", &["signature", "encoding"], Some(Setting::Encoding)),
@@ -29,6 +29,7 @@ const SETTINGS: [(&str, &[&str], Option<Setting>); 12] = [
     ("when_log_away", &["delivery", "when_log_away"], None),
     ("url", &["settings", "url"], None),
     ("params", &["settings", "params"], None),
+    ("topics", &["settings", "topics"], None),
     ("unsigned_handshakes", &["settings", "unsigned_handshakes"], None),
 ];
 

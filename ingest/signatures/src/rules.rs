@@ -41,11 +41,13 @@ pub(crate) fn check(facts: &Facts<'_>) -> Result<(), Rejection> {
     if scheme.hashes_for_anybody() && handshake::is_hashable(facts.body) {
         return Err(Rejection::Mismatch);
     }
-    if scheme.require.is_empty() && scheme.bind.is_empty() && scheme.key_url.is_none() {
+    let is_free = scheme.require.is_empty() && scheme.bind.is_empty() && scheme.settings.topics.is_empty();
+    if is_free && scheme.key_url.is_none() {
         return Ok(());
     }
     let body = Body::new(facts.head, facts.body, scheme.payload.as_deref())?;
     facts.key_url(&body)?;
+    facts.is_expected(&body)?;
     for condition in &scheme.require {
         let texts = facts.texts(&body, &condition.from)?;
         if texts.is_empty() {
@@ -98,6 +100,19 @@ impl Facts<'_> {
         let Some(key_url) = &self.scheme.key_url else { return Ok(None) };
         let named = self.texts(body, &key_url.from)?.pop().ok_or(Rejection::Missing)?;
         if is_pinned(&named, &key_url.hosts) { Ok(Some(named)) } else { Err(Rejection::Condition) }
+    }
+
+    /// Whether its topic is one that the source lists, if it lists any: a signature that all customers of a provider share tells nobody apart.
+    fn is_expected(&self, body: &Body<'_>) -> Result<(), Rejection> {
+        let (Some(place), topics) = (&self.scheme.topic, &self.scheme.settings.topics) else { return Ok(()) };
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let named = self.texts(body, place)?;
+        if !named.is_empty() && named.iter().all(|topic| topics.contains(topic)) {
+            return Ok(());
+        }
+        Err(Rejection::Condition)
     }
 
     /// The texts at a place: several where a pointer means every element.

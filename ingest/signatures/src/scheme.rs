@@ -5,8 +5,8 @@ use std::fmt;
 
 use http::{HeaderName, StatusCode};
 
-use crate::auth::Auth;
-use crate::bind::{Bind, Bound, Condition, KeyUrl};
+use crate::auth::{Auth, SecretEncoding};
+use crate::bind::{Bind, Bound, CertificateRules, Condition, KeyUrl};
 use crate::handshake::{Handshake, Reaction};
 use crate::locator::Locator;
 use crate::place::Place;
@@ -50,6 +50,10 @@ pub struct Scheme {
     pub(crate) payload: Option<String>,
     /// Where a request says that its certificate lies.
     pub(crate) key_url: Option<KeyUrl>,
+    /// Where the provider publishes its key set, for all its customers alike.
+    pub keys_url: Option<String>,
+    /// Where the topic is that a source may list.
+    pub(crate) topic: Option<Place>,
     /// The parameters that a source must set, and what they mean.
     pub(crate) params: BTreeMap<String, String>,
     /// What the source sets.
@@ -194,7 +198,7 @@ impl Scheme {
         })
     }
 
-    /// This scheme with a source's own settings: `id`, `type`, `key`, `reply`, `when_log_away`, `url`, `params` and
+    /// This scheme with a source's own settings: `id`, `type`, `key`, `reply`, `when_log_away`, `url`, `params`, `topics` and
     /// `unsigned_handshakes` for every provider; `header`, `algorithm`, `encoding`, `prefix` where the provider's file leaves
     /// them open.
     ///
@@ -241,6 +245,24 @@ impl Scheme {
             Auth::Basic => Some(&http::header::AUTHORIZATION),
             _ => None,
         }
+    }
+
+    /// Whether another was read from the same text, settings included.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.table.0 == other.table.0
+    }
+
+    /// Whether the secret is a set of public keys, as providers publish it at a URL.
+    #[must_use]
+    pub fn takes_key_set(&self) -> bool {
+        self.auth.secret().is_some_and(|secret| secret.form == SecretEncoding::Jwks)
+    }
+
+    /// What is asked of the certificate that a request names; none where requests name none.
+    #[must_use]
+    pub fn certificate_rules(&self) -> Option<CertificateRules<'_>> {
+        self.key_url.as_ref().map(|url| CertificateRules { names: &url.names, chain: url.chain })
     }
 
     /// Whether the body itself is proven, and not only its sender.

@@ -19,6 +19,9 @@ pub(crate) struct Settings {
     /// Values of the parameters the provider's file names.
     #[serde(default)]
     pub(crate) params: BTreeMap<String, String>,
+    /// The topics that are expected; all where there is none.
+    #[serde(default)]
+    pub(crate) topics: Vec<String>,
     /// Whether handshakes without signature are answered.
     #[serde(default)]
     pub(crate) unsigned_handshakes: bool,
@@ -31,6 +34,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("url", &self.url)
             .field("params", &names)
+            .field("topics", &self.topics)
             .field("unsigned_handshakes", &self.unsigned_handshakes)
             .finish()
     }

@@ -79,6 +79,13 @@ impl Detached<'_> {
     }
 }
 
+/// The key that a token's header names, before anything of it is proven.
+pub(crate) fn kid(token: &str) -> Result<Option<String>, Rejection> {
+    let (jose, _) = token.split_once('.').ok_or(Rejection::Malformed)?;
+    let jose = decoded(jose)?;
+    if jose.len() > MAX_JOSE_BYTES { Err(Rejection::Malformed) } else { text_at(&jose, "/kid") }
+}
+
 fn is_made(key: &Key, algorithm: Algorithm, kid: Option<&str>, input: &[u8], tag: &[u8]) -> bool {
     match (key.proof(), algorithm) {
         (Proof::Secret | Proof::Mac(_), Algorithm::Mac(function)) => {

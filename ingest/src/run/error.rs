@@ -81,7 +81,7 @@ impl RunError {
             Self::Registry(RegistryError::Address { .. }) => Exit::Config,
             Self::Registry(_) => Exit::Unavailable,
             Self::Edge(EdgeError::Metrics(_)) => Exit::Internal,
-            Self::Edge(EdgeError::Topic(_) | EdgeError::SharedTopic { .. }) => Exit::Config,
+            Self::Edge(EdgeError::Topic(_) | EdgeError::SharedTopic { .. } | EdgeError::Fetch(_)) => Exit::Config,
             Self::Bind { .. } | Self::Io(_) | Self::Spool(_) | Self::Edge(EdgeError::Thread(_)) => Exit::Io,
         }
     }

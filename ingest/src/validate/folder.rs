@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hooklog_schemas::EventType;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::validate::schema::{Beside, Schema, SchemaFault};
 use crate::validate::{Mode, Schemas};
@@ -123,6 +124,38 @@ pub fn read(folder: &Path, mode: Mode, max_bytes: usize) -> Result<Schemas, Fold
     Ok(schemas)
 }
 
+/// A hash of all that the folder holds, subfolders too, or of why it can't be read: two looks with one hash saw the same.
+#[must_use]
+pub fn fingerprint(folder: &Path) -> [u8; 32] {
+    let mut whole = Sha256::new();
+    hash_folder(folder, &mut whole, &mut (COUNT_LIMIT * 2));
+    whole.finalize().into()
+}
+
+/// No more than `left` entries, so that a path that names something else costs little.
+fn hash_folder(folder: &Path, whole: &mut Sha256, left: &mut usize) {
+    let mut paths: Vec<PathBuf> = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).take(*left).collect(),
+        Err(error) => return whole.update(format!("unreadable: {error}")),
+    };
+    paths.sort();
+    for path in paths {
+        if *left == 0 {
+            return;
+        }
+        *left -= 1;
+        whole.update(Sha256::digest(path.as_os_str().as_encoded_bytes()));
+        if path.is_dir() && !path.is_symlink() {
+            hash_folder(&path, whole, left);
+        } else {
+            match bytes(&path) {
+                Ok(bytes) => whole.update(Sha256::digest(bytes)),
+                Err(error) => whole.update(Sha256::digest(error)),
+            }
+        }
+    }
+}
+
 fn one(whole: &Path, path: &Path, name: &str) -> Result<Schema, FolderError> {
     let value = value(path).map_err(|cause| FolderError::Read { path: path.to_owned(), cause })?;
     let name = utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
@@ -140,12 +173,15 @@ fn kind_of(name: &str) -> Result<EventType, String> {
 }
 
 fn value(path: &Path) -> Result<Value, String> {
+    serde_json::from_slice(&bytes(path)?).map_err(|error| format!("it is no JSON: {error}"))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > FILE_LIMIT {
         return Err(format!("it has more than {FILE_LIMIT} bytes"));
     }
-    let text = std::fs::read(path).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&text).map_err(|error| format!("it is no JSON: {error}"))
+    std::fs::read(path).map_err(|error| error.to_string())
 }
 
 /// The files of a folder, links followed, and none outside of it.

@@ -53,11 +53,15 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
-    pub(crate) fn issue(&self, (from, to): Years) -> Issued {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    pub(crate) fn issue(&self, years: Years) -> Issued {
+        self.issue_for("localhost", years, KeyPair::generate().unwrap())
+    }
+
+    /// A certificate for this name and this key.
+    pub(crate) fn issue_for(&self, name: &str, (from, to): Years, key: KeyPair) -> Issued {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
-        let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         Issued { certificate, key: key.serialize_pem() }
     }

@@ -44,6 +44,22 @@ fn every_outcome_is_described_with_its_headers() {
     }
 }
 
+#[test]
+fn handshakes_by_other_methods_are_described_and_store_nothing() {
+    let document = read();
+    for method in ["get", "options"] {
+        let operation = &document["paths"]["/in/{source}"][method];
+        assert!(operation["requestBody"].is_null(), "{method}");
+        let responses = &operation["responses"];
+        for outcome in Outcome::all() {
+            let line = format!("`{}`: {}", outcome.label(), outcome.title());
+            let said = responses[outcome.status().as_str()]["description"].as_str().unwrap_or_default();
+            assert_eq!(said.contains(&line), !outcome.is_of_an_event(), "{method}: {outcome:?}");
+        }
+        assert!(responses["200"]["headers"]["hooklog-position"].is_null() && responses["202"].is_null(), "{method}");
+    }
+}
+
 #[tokio::test]
 async fn every_problem_that_is_sent_fits_the_documents_schema() {
     let document = read();

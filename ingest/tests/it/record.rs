@@ -57,6 +57,24 @@ async fn the_records_headers_are_cloudevents() {
 }
 
 #[tokio::test]
+async fn a_record_says_how_far_it_is_proven_where_its_body_is_not() {
+    let sources = "[sources.github]\nprovider = \"github\"\nsecrets = [$SECRET]\n[sources.bearer]\nprovider = \"bearer\"\n\
+        secrets = [$SECRET]\n[sources.anybody]\nprovider = \"none\"";
+    let server = start(sources).await;
+    for (request, proven) in [
+        (github(b"{}"), None),
+        (signed("bearer", "bearer", "1", b"{}"), Some("sender")),
+        (post("anybody", "", b"{}"), Some("nothing")),
+    ] {
+        let answer = exchange(&server, &request).await;
+        let topic = answer.header("hooklog-position").unwrap().split('/').next().unwrap().to_owned();
+        let record = server.records().into_iter().find(|record| record.position.topic.as_str() == topic).unwrap();
+        let header = record.headers.get("hooklog-verified").map(|value| String::from_utf8(value.to_vec()).unwrap());
+        assert_eq!(header.as_deref(), proven, "{topic}");
+    }
+}
+
+#[tokio::test]
 async fn without_an_id_the_content_is_the_id_and_the_key() {
     let server = start("[sources.anybody]\nprovider = \"none\"").await;
     exchange(&server, &post("anybody", "", b"hello")).await;

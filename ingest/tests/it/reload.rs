@@ -230,3 +230,71 @@ async fn under_load_no_request_sees_a_mixture_of_two_configurations() {
     }
     assert_eq!(status(&live, &signed("hmac", "shop", "x", b"{}")).await, 200, "the last turn was the left one's");
 }
+
+const PROVIDER: &str = "name = \"acme\"\ntitle = \"Acme\"\nsource = \"https://acme.example\"\nconfidence = \"documented\"\n\
+    auth = \"mac\"\nfn = \"hmac-sha256\"\nsigned = \"{body}\"\nsignature = { from = { header = \"X-Old\" }, encoding = \"hex\" }\n";
+
+/// What a provider of one's own would send, with its signature in this header.
+fn acme(header: &str) -> Vec<u8> {
+    let scheme = hooklog_signatures::Scheme::from_toml(&PROVIDER.replace("X-Old", header)).unwrap();
+    let key = hooklog_signatures::Key::new("a", SECRET.as_bytes(), &scheme).unwrap();
+    let signed = hooklog_signatures::sign(&scheme, &key, "1", hooklog_signatures::UnixMillis(0), b"{}");
+    let headers: String = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    post("acme", &headers, b"{}")
+}
+
+#[tokio::test]
+async fn a_provider_file_that_changes_is_read_again_and_a_broken_one_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("acme.toml");
+    std::fs::write(&file, PROVIDER).unwrap();
+    let providers = folder.path().display().to_string();
+    let live =
+        live(&format!("providers = {providers:?}\n[sources.acme]\nprovider = \"acme\"\nsecrets = [$SECRET]")).await;
+    assert_eq!(status(&live, &acme("X-Old")).await, 200);
+    std::fs::write(&file, PROVIDER.replace("X-Old", "X-New")).unwrap();
+    live.until("the new file is in use", || live.reloads("applied") == 1).await;
+    assert_eq!((status(&live, &acme("X-Old")).await, status(&live, &acme("X-New")).await), (401, 200));
+    std::fs::write(&file, "name = \"acme\"").unwrap();
+    live.until("the broken file is refused", || live.is_refused()).await;
+    assert_eq!(status(&live, &acme("X-New")).await, 200, "the last good one stays");
+    std::fs::write(&file, PROVIDER).unwrap();
+    live.until("the mended file is in use", || live.reloads("applied") == 2).await;
+    assert_eq!((status(&live, &acme("X-Old")).await, live.is_refused()), (200, false));
+}
+
+#[tokio::test]
+async fn a_schema_that_changes_is_read_again_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("default.json");
+    std::fs::write(&schema, "{\"type\": \"object\"}").unwrap();
+    let dir = folder.path().display().to_string();
+    let live =
+        live(&format!("[sources.forms]\nprovider = \"none\"\nschema = {{ dir = {dir:?}, mode = \"enforce\" }}\n"))
+            .await;
+    let sent =
+        async || (status(&live, &post("forms", "", b"{}")).await, status(&live, &post("forms", "", b"[]")).await);
+    assert_eq!(sent().await, (200, 422));
+    std::fs::write(&schema, "{\"$ref\": \"parts/one.json\"}").unwrap();
+    live.until("a schema that refers to nothing is refused", || live.is_refused()).await;
+    assert_eq!(sent().await, (200, 422), "the last good one stays");
+    std::fs::create_dir(folder.path().join("parts")).unwrap();
+    std::fs::write(folder.path().join("parts/one.json"), "{\"type\": \"array\"}").unwrap();
+    live.until("what it refers to is seen too", || live.reloads("applied") == 1).await;
+    assert_eq!((sent().await, live.is_refused()), ((422, 200), false));
+}
+
+#[tokio::test]
+async fn a_signal_reads_providers_and_schemas_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("default.json");
+    std::fs::write(&schema, "{\"type\": \"object\"}").unwrap();
+    let dir = folder.path().display().to_string();
+    let settings = format!("[sources.forms]\nprovider = \"none\"\nschema = {{ dir = {dir:?}, mode = \"enforce\" }}\n");
+    let live = looking_every(FAR, &settings).await;
+    assert_eq!(status(&live, &post("forms", "", b"[]")).await, 422);
+    std::fs::write(&schema, "{\"type\": \"array\"}").unwrap();
+    live.hangup.request();
+    live.until("it is read", || live.reloads("applied") == 1).await;
+    assert_eq!(status(&live, &post("forms", "", b"[]")).await, 200);
+}

@@ -43,6 +43,17 @@ pub(super) fn check(scheme: &Scheme) -> Result<(), SchemeError> {
     if scheme.key_url.is_some() && !is_certified {
         return Err(contradiction("key_url", "only a public key in PEM has a certificate to point at"));
     }
+    if let Some(url) = &scheme.keys_url {
+        if !scheme.takes_key_set() {
+            return Err(contradiction("keys_url", "only a key set (form = \"jwks\") is published at a URL"));
+        }
+        if !url.starts_with("https://") {
+            return Err(contradiction("keys_url", "write the whole https:// URL of the key set"));
+        }
+    }
+    if !scheme.settings.topics.is_empty() && scheme.topic.is_none() {
+        return Err(contradiction("topics", "the provider's file does not say where a topic is (`topic = \"/…\"`)"));
+    }
     Ok(())
 }
 
@@ -136,6 +147,9 @@ fn check_places(scheme: &Scheme) -> Result<(), SchemeError> {
         if condition.is == Expected::KeyName && !has_name {
             return Err(contradiction("require.key_name", "keys have a name only with secret = { name = \":\" }"));
         }
+    }
+    if let Some(topic) = &scheme.topic {
+        check("topic", topic, false)?;
     }
     let locators = [("id", &scheme.id), ("type", &scheme.kind), ("key", &scheme.key)];
     for (key, locator) in locators {

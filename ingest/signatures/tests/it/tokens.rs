@@ -168,6 +168,37 @@ fn a_set_of_keys_is_searched_by_name() {
     assert_eq!(sent(2, r#"{"alg":"EdDSA","kid":"one"}"#), Err(Rejection::Mismatch));
     assert_eq!(sent(2, r#"{"alg":"EdDSA"}"#), Ok(()));
     assert_eq!(sent(3, r#"{"alg":"EdDSA","kid":"one"}"#), Err(Rejection::Mismatch));
+    let keys = Keys::new(&scheme, [("k", &set)]).unwrap();
+    let is_unknown = |authorization: &str| {
+        let headers = header_map(&[("authorization", authorization)]);
+        scheme.names_unknown_key(&keys, Head { method: "POST", path_and_query: "/", headers: &headers }, b"")
+    };
+    for (header, unknown) in [
+        (r#"{"alg":"EdDSA","kid":"three"}"#, true),
+        (r#"{"alg":"none","kid":"three"}"#, true),
+        (r#"{"alg":"EdDSA","kid":"two"}"#, false),
+        (r#"{"alg":"EdDSA"}"#, false),
+        (r#"{"alg":"EdDSA","kid":"one","kid":"three"}"#, false),
+        ("no JSON", false),
+    ] {
+        assert_eq!(is_unknown(&format!("Bearer {}.x.y", b64(header))), unknown, "{header}");
+    }
+    assert!(!is_unknown("Bearer") && !is_unknown("Bearer x") && !is_unknown("Basic a.b.c"));
+}
+
+#[test]
+fn a_published_key_set_is_one() {
+    let with = |more: &str| {
+        std::panic::catch_unwind(|| {
+            made(&format!(
+                "auth = \"jwt\"\nfn = \"eddsa\"\nunsigned_body = true\n{more}\nsignature = {{ from = {{ header = \"Authorization\" }} }}"
+            ))
+        })
+        .is_ok()
+    };
+    assert!(with("keys_url = \"https://a.example/k\"\nsecret = { form = \"jwks\" }"));
+    assert!(!with("keys_url = \"http://a.example/k\"\nsecret = { form = \"jwks\" }"));
+    assert!(!with("keys_url = \"https://a.example/k\"\nsecret = { form = \"pem\" }"));
 }
 
 #[test]
