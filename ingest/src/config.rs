@@ -137,6 +137,7 @@ pub struct Spool {
     /// How old the oldest record may be before no more are taken.
     pub max_age: Span,
     /// What is kept free on its device.
+    #[serde(deserialize_with = "reserve")]
     pub reserve: ByteSize,
     /// Whether it is opened although records are damaged or missing.
     pub accept_damage: bool,
@@ -294,4 +295,17 @@ impl Config {
     pub fn defaults() -> Result<Self, ConfigError> {
         Layers { defaults: DEFAULTS, file: None, prefix: PREFIX }.load_with(std::iter::empty())
     }
+}
+
+/// What the spool's store writes of itself when it is opened anew on a device without room.
+const LEAST_RESERVE: ByteSize = ByteSize(1 << 20);
+
+fn reserve<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    let reserve = ByteSize::deserialize(deserializer)?;
+    if reserve.0 < LEAST_RESERVE.0 {
+        return Err(serde::de::Error::custom(format_args!(
+            "a reserve of {reserve} is too small to open a spool in whose device is full: {LEAST_RESERVE} is the least"
+        )));
+    }
+    Ok(reserve)
 }

@@ -1,7 +1,8 @@
 //! The drain: hands what the spool holds of a lane to the log, oldest first, and lets the fence down when nothing is left.
 //!
 //! A window of records is with the log's client at a time. They are removed from the spool when the log has them, from the first on; what
-//! failed, and all after it, is handed over again. A record that the log will never take is set aside, so that it holds up nobody.
+//! failed, and all after it that the log has not, is handed over again. A record that the log will never take is set aside, so that it
+//! holds up nobody; but only if it was handed over alone, since the log refuses all that travels with such a record too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,8 @@ struct Progress {
     done: usize,
     /// Whether something has to be tried again.
     failed: bool,
+    /// Whether the next has to be handed over alone.
+    alone: bool,
 }
 
 impl Drain {
@@ -67,15 +70,19 @@ impl Drain {
         let (mut rest, mut records) = (REST.0, WINDOW.0);
         while lane.may_drain().await {
             let mut turn = self.places.acquire().await.ok();
-            let failed = match self.step(lane, records, &mut turn).await {
-                Some(progress) => progress.failed,
+            let (failed, alone) = match self.step(lane, records, &mut turn).await {
+                Some(progress) => (progress.failed, progress.alone),
                 None => {
                     // All that it holds is still on its way into it, or the spool has failed and is opened anew.
                     let _ = tokio::time::timeout(REST.0, lane.change_of_state()).await;
-                    false
+                    (false, false)
                 }
             };
-            records = if failed || turn.is_none() { WINDOW.0 } else { (records * 2).min(WINDOW.1) };
+            records = match (alone, failed || turn.is_none()) {
+                (true, _) => 1,
+                (false, true) => WINDOW.0,
+                (false, false) => (records * 2).min(WINDOW.1),
+            };
             drop(turn);
             if failed {
                 tokio::time::sleep(rest).await;
@@ -106,7 +113,7 @@ impl Drain {
         failpoint::hit("edge.drain-acked");
         let kept: Vec<u64> = aside.iter().map(|set| set.number).collect();
         if self.spool.trim(lane.id().clone(), upto, aside).await.is_err() {
-            return Some(Progress { done: 0, failed: true });
+            return Some(Progress { done: 0, failed: true, alone: false });
         }
         failpoint::hit("edge.drain-trimmed");
         let mut drained = 0;
@@ -146,20 +153,28 @@ impl Drain {
             }
         }
         failpoint::hit("edge.drain-produced");
-        let mut done = 0;
+        let mut progress = Progress { done: 0, failed, alone: false };
+        let mut stopped = false;
         for (place, sent) in places.iter().zip(sent) {
             match outcome(sent, turn).await {
-                Ok(None) => {}
-                Ok(Some(reason)) => aside.push(Self::set_aside(lane, place.number(), reason)),
+                // It need not be handed over again with what is before it.
+                Ok(Reported::Taken) if stopped => lane.arrived(place.number()),
+                Ok(Reported::Never { .. }) | Err(_) if stopped => {}
+                Ok(Reported::Taken) => progress.done += 1,
+                Ok(Reported::Never { with_others, .. }) if with_others && places.len() > 1 => {
+                    (stopped, progress.alone) = (true, true);
+                }
+                Ok(Reported::Never { reason, .. }) => {
+                    aside.push(Self::set_aside(lane, place.number(), reason));
+                    progress.done += 1;
+                }
                 Err(error) => {
                     tracing::warn!(lane = %lane.id(), %error, "the log did not take a record from the spool; it is tried again");
-                    failed = true;
-                    break;
+                    (stopped, progress.failed) = (true, true);
                 }
             }
-            done += 1;
         }
-        Progress { done, failed }
+        progress
     }
 
     fn set_aside(lane: &Lane, number: u64, reason: String) -> SetAside {
@@ -206,11 +221,24 @@ enum Sent {
     Refused(AppendError),
 }
 
-/// Waits for what became of a place: nothing more to do, why it is set aside, or why it is tried again.
-async fn outcome(sent: Sent, turn: &mut Option<SemaphorePermit<'_>>) -> Result<Option<String>, AppendError> {
+/// What the log, or the spool, says of a place.
+enum Reported {
+    /// There is nothing more to do.
+    Taken,
+    /// It will never be drained.
+    Never {
+        /// Why.
+        reason: String,
+        /// Whether that may be for what travelled with it.
+        with_others: bool,
+    },
+}
+
+/// Waits for what became of a place, or why it is tried again.
+async fn outcome(sent: Sent, turn: &mut Option<SemaphorePermit<'_>>) -> Result<Reported, AppendError> {
     let mut delivery = match sent {
-        Sent::Done => return Ok(None),
-        Sent::Aside(reason) => return Ok(Some(reason)),
+        Sent::Done => return Ok(Reported::Taken),
+        Sent::Aside(reason) => return Ok(Reported::Never { reason, with_others: false }),
         Sent::Refused(error) => return Err(error),
         Sent::Waits(delivery) => delivery,
     };
@@ -223,8 +251,10 @@ async fn outcome(sent: Sent, turn: &mut Option<SemaphorePermit<'_>>) -> Result<O
         }
     };
     match reported {
-        Ok(_) => Ok(None),
-        Err(error) if error.kind() == ErrorKind::TooLarge => Ok(Some(error.to_string())),
+        Ok(_) => Ok(Reported::Taken),
+        Err(error) if error.kind() == ErrorKind::TooLarge => {
+            Ok(Reported::Never { reason: error.to_string(), with_others: true })
+        }
         Err(error) => Err(error),
     }
 }

@@ -21,7 +21,7 @@ use hooklog_process::ready_file;
 use hooklog_process::shown::Shown;
 use hooklog_process::shutdown::Shutdown;
 use hooklog_schemas::{Frame, TopicName};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 pub use error::RunError;
 
@@ -177,8 +177,8 @@ pub async fn start_from(origin: Option<Origin>, config: Config, outside: &Outsid
     };
     let edge = Edge::new(&config, parts)?;
     let serving_edge = Arc::clone(&edge);
-    let (listener, ingest) = bind("listen", config.listen).await?;
-    let (admin_listener, admin) = bind("admin", config.admin).await?;
+    let (listener, ingest) = bind("listen", config.listen)?;
+    let (admin_listener, admin) = bind("admin", config.admin)?;
     let shown = Shown::default();
     let admin_parts = Admin {
         registry: outside.registry.clone(),
@@ -251,12 +251,21 @@ fn prepare(writer: &Arc<Writer>, registry: &str) -> Prepare {
     })
 }
 
-async fn bind(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
-    let bound = TcpListener::bind(address).await.and_then(|listener| {
+/// Connections that wait to be accepted. A system takes as many as it is set to (`net.core.somaxconn`) at most; what is beyond has been
+/// told by the kernel that it is connected, and is then heard by nobody.
+const BACKLOG: u32 = 4096;
+
+fn bind(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // So that an edge can be started again while connections of the last one fade.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         Ok((listener, address))
-    });
-    bound.map_err(|cause| RunError::Bind { setting, address, cause })
+    };
+    bind().map_err(|cause| RunError::Bind { setting, address, cause })
 }
 
 impl Running {

@@ -208,7 +208,7 @@ async fn a_full_spool_turns_away_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_refuses_a_write_turns_away_until_the_spool_was_read_again() {
-    let mut scene = Scene::tuned(Tuning { spool: "reserve = \"64KiB\"", ..Tuning::default() }).await;
+    let mut scene = Scene::tuned(Tuning { spool: "reserve = \"1MiB\"", ..Tuning::default() }).await;
     scene.more_acked(100).await;
     assert!(scene.edge.stop(Duration::from_secs(40)).await.success());
     // The log of writes reaches this size within seconds, and the device says no.
@@ -229,4 +229,30 @@ async fn a_disk_that_refuses_a_write_turns_away_until_the_spool_was_read_again()
     let (verdict, ledger) = scene.judged().await;
     verdict.allowing_copies(IN_FLIGHT * 16).require_clean("the disk refuses writes");
     eprintln!("spooled at the failure: {spooled:?}; 503: {}", statuses(&ledger, Some(503)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_full_turns_away_and_takes_records_again_once_it_has_room() {
+    let mut scene = Scene::tuned(Tuning { spool: "reserve = \"1MiB\"", ..Tuning::default() }).await;
+    scene.more_acked(100).await;
+    assert!(scene.edge.stop(Duration::from_secs(40)).await.success());
+    scene.edge.restart_on_device(8).await;
+    for _ in 0..rounds(2, 10) {
+        let turned_away = statuses(&scene.ledger, Some(503));
+        scene.kafka.pause(NODE);
+        eventually(Duration::from_secs(90), "refusals", async || match statuses(&scene.ledger, Some(503)) {
+            all if all >= turned_away + 100 => Ok(()),
+            all => Err(all),
+        })
+        .await;
+        let spooled = scene.edge.spooled().await;
+        assert!(spooled.as_ref().is_ok_and(|&spooled| spooled > 100.0), "{spooled:?}");
+        // Without a restart.
+        scene.kafka.resume(NODE);
+        scene.edge.drained(DRAIN).await;
+        scene.more_acked(100).await;
+    }
+    let (verdict, ledger) = scene.judged().await;
+    verdict.allowing_copies(IN_FLIGHT * 16).require_clean("the device is full");
+    eprintln!("answers: 202={} 503={}", statuses(&ledger, Some(202)), statuses(&ledger, Some(503)));
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -34,16 +34,48 @@ impl Broker {
     /// # Panics
     /// When the broker refuses, or does not answer.
     pub async fn create_topic(&self, name: &str, partitions: i32) {
-        let admin: AdminClient<DefaultClientContext> = self.config.create().expect("a client with these settings");
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
-        let created = admin.create_topics([&topic], &options).await.expect("a broker that answers");
+        self.create_topic_with(name, partitions, &[]).await;
+    }
+
+    /// The same with settings of the topic, in Kafka's own names.
+    ///
+    /// # Panics
+    /// When the broker refuses, or does not answer.
+    pub async fn create_topic_with(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+        for (key, value) in settings {
+            topic = topic.set(key, value);
+        }
+        let created = self.admin().create_topics([&topic], &options()).await.expect("a broker that answers");
         assert!(created.iter().all(Result::is_ok), "topic {name} refused: {created:?}");
         eventually(PATIENCE, "leaders of a new topic", async || {
             let led = self.partitions(name)?;
             if led.len() == usize::try_from(partitions).unwrap_or(0) { Ok(()) } else { Err(format!("{led:?}")) }
         })
         .await;
+    }
+
+    /// Deletes a topic with all it holds.
+    ///
+    /// # Panics
+    /// When the broker refuses, or does not answer.
+    pub async fn delete_topic(&self, name: &str) {
+        let deleted = self.admin().delete_topics(&[name], &options()).await.expect("a broker that answers");
+        assert!(deleted.iter().all(Result::is_ok), "topic {name} stays: {deleted:?}");
+    }
+
+    /// Changes one setting of a topic, in Kafka's own name; the others go back to their defaults.
+    ///
+    /// # Panics
+    /// When the broker refuses, or does not answer.
+    pub async fn set_of_topic(&self, name: &str, key: &str, value: &str) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(name)).set(key, value);
+        let changed = self.admin().alter_configs(&[change], &options()).await.expect("a broker that answers");
+        assert!(changed.iter().all(Result::is_ok), "{key} of {name}: {changed:?}");
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.config.create().expect("a client with these settings")
     }
 
     /// The node that leads a partition now.
@@ -159,6 +191,10 @@ impl Broker {
                 .expect("the broker takes it");
         }
     }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE))
 }
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -144,11 +144,28 @@ impl Edge {
 
     /// Starts it again after its end so that no file of it grows beyond `kib`: a write beyond fails, as on a disk that is full.
     pub async fn restart_within(&mut self, kib: u32) {
-        let ready = self.file("ready.json");
-        let _ = std::fs::remove_file(&ready);
         let mut command = Command::new("sh");
         // The signal that would end it is ignored, so that the write tells; `ulimit` counts in 512 bytes.
         command.args(["-c", &format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", kib * 2)]);
+        self.restart_under(command).await;
+    }
+
+    /// Starts it again after its end with an empty spool on a device of its own of so many MiB, which is gone with the process.
+    pub async fn restart_on_device(&mut self, mib: u32) {
+        let mut command = Command::new("unshare");
+        let mount = format!("mount -t tmpfs -o size={mib}m tmpfs '{}' && exec \"$0\" \"$@\"", self.spool().display());
+        // Only root may mount; somebody else is root in a namespace of his own.
+        if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() != 0) {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--mount", "sh", "-c", &mount]);
+        self.restart_under(command).await;
+    }
+
+    /// Starts it again after its end as what `command` turns into, and waits until it serves.
+    async fn restart_under(&mut self, mut command: Command) {
+        let ready = self.file("ready.json");
+        let _ = std::fs::remove_file(&ready);
         command.arg(bins::path("hooklog-ingest"));
         command.arg("--config").arg(self.file("edge.toml")).arg("--ready-file").arg(&ready);
         self.process = Some(Process::start("edge", command, self.folder.path()));
@@ -214,6 +231,12 @@ impl Edge {
     /// What it wrote since its last start.
     pub fn log(&mut self) -> String {
         self.process().log()
+    }
+
+    /// What it wrote since its first start.
+    #[must_use]
+    pub fn whole_log(&self) -> String {
+        std::fs::read_to_string(self.file("edge.log")).unwrap_or_default()
     }
 
     fn process(&mut self) -> &mut Process {

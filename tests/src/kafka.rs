@@ -1,5 +1,7 @@
 //! Real Apache Kafka on this machine: one node or three, which can be killed, paused and started again.
 
+use std::path::Path;
+
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -11,7 +13,7 @@ use crate::ports;
 pub struct Kafka {
     nodes: Vec<Node>,
     bootstrap: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A node of a cluster, counted from 1 as Kafka does.
@@ -46,13 +48,19 @@ impl Kafka {
         for node in &mut nodes {
             node.serves().await;
         }
-        Kafka { nodes, bootstrap: bootstrap.join(","), _folder: folder }
+        Kafka { nodes, bootstrap: bootstrap.join(","), folder }
     }
 
     /// All nodes' addresses, as clients take them.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// Where its nodes keep their data and their logs.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What can be asked of it from outside.

@@ -1,5 +1,7 @@
 //! What else must hold of a request beside its signature: conditions, hashes carried elsewhere, and where keys may lie.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::digest::Digest;
@@ -96,7 +98,7 @@ pub(crate) struct KeyUrl {
     pub(crate) hosts: Vec<HostPattern>,
     /// The names, one of which the certificate must be for; none is asked where there is none.
     #[serde(default)]
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Vec<HostPattern>,
     /// Whether what lies there must lead to an authority. Where not, the host that it came from vouches for it alone.
     #[serde(default = "yes")]
     pub(crate) chain: bool,
@@ -110,7 +112,7 @@ const fn yes() -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CertificateRules<'a> {
     /// The names, one of which it must be for; any where there is none.
-    pub names: &'a [String],
+    pub names: &'a [HostPattern],
     /// Whether it must lead to an authority.
     pub chain: bool,
 }
@@ -118,7 +120,13 @@ pub struct CertificateRules<'a> {
 /// A host's name, in which a label may be `*`: `sns.*.amazonaws.com`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct HostPattern(Vec<String>);
+pub struct HostPattern(Vec<String>);
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
 
 impl TryFrom<String> for HostPattern {
     type Error = String;
@@ -142,7 +150,9 @@ impl TryFrom<String> for HostPattern {
 }
 
 impl HostPattern {
-    fn matches(&self, host: &str) -> bool {
+    /// Whether this is the host's name, each `*` standing for one whole label.
+    #[must_use]
+    pub fn matches(&self, host: &str) -> bool {
         let labels: Vec<&str> = host.split('.').collect();
         labels.len() == self.0.len()
             && self.0.iter().zip(labels).all(|(want, is)| (want == "*" && !is.is_empty()) || want == is)

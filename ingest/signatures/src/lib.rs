@@ -50,7 +50,7 @@ mod vectors;
 mod known_answers;
 
 pub use auth::Auth;
-pub use bind::CertificateRules;
+pub use bind::{CertificateRules, HostPattern};
 pub use builtin::{builtin, builtin_names, names_like};
 pub use encoding::Encoding;
 pub use explain::{Explanation, explain};

@@ -3,14 +3,16 @@
 use hooklog_schemas::Timestamp;
 use hooklog_signatures::{CertificateRules, KeyError, Keys, Scheme};
 use rustls::RootCertStore;
-use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use sha2::{Digest, Sha256};
 use x509_cert::Certificate;
 use x509_cert::der::pem::LineEnding;
 use x509_cert::der::{Decode, EncodePem};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 use std::time::Duration;
 
@@ -70,11 +72,10 @@ pub(crate) fn keys(
         return Err(CertificateError::Time { from: shown(life.not_before), to: shown(life.not_after) });
     }
     let parsed = ParsedCertificate::try_from(first).map_err(CertificateError::Chain)?;
-    let is_for = |name: &String| {
-        ServerName::try_from(name.as_str()).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
-    };
-    if !rules.names.is_empty() && !rules.names.iter().any(is_for) {
-        return Err(CertificateError::Name(rules.names.join(", ")));
+    let own = names(&read);
+    if !rules.names.is_empty() && !rules.names.iter().any(|wanted| own.iter().any(|name| wanted.matches(name))) {
+        let wanted: Vec<String> = rules.names.iter().map(ToString::to_string).collect();
+        return Err(CertificateError::Name(wanted.join(", ")));
     }
     if rules.chain {
         vouched(&parsed, between, roots, now_ms).map_err(CertificateError::Chain)?;
@@ -83,6 +84,18 @@ pub(crate) fn keys(
     // The records name what verified them: this certificate and no other.
     let id = format!("certificate-{}", hex::encode(&Sha256::digest(first)[..8]));
     Ok((Keys::new(scheme, [(id, pem)])?, life))
+}
+
+/// The hosts that it is for.
+fn names(certificate: &Certificate) -> Vec<String> {
+    let Ok(Some((_, names))) = certificate.tbs_certificate().get_extension::<SubjectAltName>() else {
+        return Vec::new();
+    };
+    let host = |name: &GeneralName| match name {
+        GeneralName::DnsName(host) => Some(host.as_str().to_ascii_lowercase()),
+        _ => None,
+    };
+    names.0.iter().filter_map(host).collect()
 }
 
 fn life(certificate: &Certificate) -> Life {

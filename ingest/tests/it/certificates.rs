@@ -113,12 +113,14 @@ async fn a_certificate_elsewhere_is_never_asked_for() {
 }
 
 #[tokio::test]
-async fn a_bad_certificate_is_401_and_one_that_is_not_there_503() {
+async fn a_certificate_of_any_region_is_believed_a_bad_one_401_and_one_that_is_not_there_503() {
     let publisher = Publisher::at(HOST, Page::of("")).await;
     let server = start(&sns(&publisher, "300ms")).await;
     let good = certificate(publisher.authority(), "sns.amazonaws.com", LONG);
     let moved = Page { headers: format!("location: https://{HOST}/b.pem\r\n"), ..Page::status("301 Moved") };
     for (name, page, status) in [
+        ("opt-in", certificate(publisher.authority(), "sns-signing.me-south-1.amazonaws.com", LONG), 200),
+        ("elsewhere", certificate(publisher.authority(), "sns-signing.amazonaws.com.example.com", LONG), 401),
         ("ended", certificate(publisher.authority(), "sns.amazonaws.com", (2020, 2023)), 401),
         ("early", certificate(publisher.authority(), "sns.amazonaws.com", (2024, 2090)), 401),
         ("of-another", certificate(publisher.authority(), "evil.example", LONG), 401),
@@ -133,7 +135,7 @@ async fn a_bad_certificate_is_401_and_one_that_is_not_there_503() {
         assert_eq!(answer.status, status, "{name}");
         assert_eq!(answer.header("retry-after").is_some(), status == 503, "{name}");
     }
-    assert_eq!((server.stored(), publisher.asked().len()), (0, 8), "each was asked for, and nothing was followed");
+    assert_eq!((server.stored(), publisher.asked().len()), (1, 10), "each was asked for, and nothing was followed");
     publisher.show(good);
     assert_eq!(exchange(&server, &notification(&pem("missing"))).await.status, 503, "it was just asked for");
     server.hand.advance_ms(hooklog_ingest::fetch::kept::RETRY_MS);

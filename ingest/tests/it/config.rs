@@ -131,6 +131,17 @@ fn the_public_url_is_what_a_provider_signs_that_signs_one() {
 }
 
 #[test]
+fn a_reserve_in_which_no_spool_can_be_opened_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("small.toml");
+    std::fs::write(&file, "[spool]\nreserve = \"1023KiB\"").unwrap();
+    let error = Config::load(Some(&file)).unwrap_err().to_string();
+    assert!(["small.toml", "spool.reserve", "1MiB is the least"].iter().all(|word| error.contains(word)), "{error}");
+    std::fs::write(&file, "[spool]\nreserve = \"1MiB\"").unwrap();
+    assert_eq!(Config::load(Some(&file)).unwrap().spool.reserve.0, 1 << 20);
+}
+
+#[test]
 fn a_public_url_is_kept_as_it_was_given_or_refused_with_its_key() {
     let folder = tempfile::tempdir().unwrap();
     let url = "https://hooks.example.com/a%2Fb/?x=1";

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hooklog_disk::{Batch, Direction, Disk, KeyRange, Sync};
 use hooklog_kafka::testing::{Fault, Gate, MemoryLog};
 use hooklog_schemas::TopicName;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -229,6 +230,22 @@ async fn a_record_that_the_log_never_takes_holds_up_nobody() {
     log.always(None);
     assert_eq!(server.until(|status| status == 200, &event(1, 1)).await.status, 200);
     assert!(!ids(&server, 1).contains(&"1-0".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_refused_for_another_is_handed_over_alone_and_stored() {
+    let ((log, gate), disk) = (away(), TestDisk::new());
+    let server = start_spooling(QUICK, log.clone(), disk.opener()).await;
+    for n in 0..4 {
+        assert_eq!(exchange(&server, &event(1, n)).await.status, 202);
+    }
+    // The first reaches the log by itself. The three behind it are one window, which is refused for one of them.
+    log.script([Fault::TooLarge, Fault::TooLarge, Fault::TooLarge, Fault::TooLarge]);
+    comes_back(&log, &gate);
+    server.until(|status| status == 200, &event(1, 4)).await;
+    assert_eq!(disk.count("aside"), 1, "only the one that was refused alone");
+    let stored: BTreeSet<String> = ids(&server, 1).into_iter().collect();
+    assert_eq!(stored, ["1-0", "1-2", "1-3", "1-4"].map(str::to_owned).into());
 }
 
 #[tokio::test]

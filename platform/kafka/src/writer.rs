@@ -81,7 +81,7 @@ impl Default for WriterSettings {
             message_timeout: Duration::from_secs(120),
             compression: Compression::Lz4,
             max_message: ByteSize(32 << 20),
-            batch: ByteSize(1 << 20),
+            batch: ByteSize(256 << 10),
             statistics_interval: Duration::from_secs(5),
         }
     }
