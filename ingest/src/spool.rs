@@ -227,7 +227,7 @@ impl Spool {
         if let Some(error) = self.shared.failed() {
             return Err(error);
         }
-        if self.shared.device_full.load(Ordering::Relaxed) {
+        if self.shared.is_device_full() {
             return Err(self.full(Full::Device));
         }
         let oldest = self.shared.oldest.load(Ordering::Relaxed);
@@ -334,6 +334,10 @@ impl Shared {
     fn set_oldest(&self, oldest: Option<Timestamp>) {
         self.oldest.store(oldest.map_or(NOTHING, |oldest| oldest.0), Ordering::Relaxed);
         self.metrics.oldest(oldest.map_or(0, |oldest| self.clock.now_ms().saturating_sub(oldest.0).max(0)));
+    }
+
+    fn is_device_full(&self) -> bool {
+        self.device_full.load(Ordering::Relaxed)
     }
 
     /// Sets the reserve aside where there is room, and refuses records where there is not.

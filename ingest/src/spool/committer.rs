@@ -12,7 +12,6 @@
 //! read as a whole before it takes or gives another record.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -164,17 +163,25 @@ impl Committer {
     /// What is done once a second: room on the device, age, and after a failure another try.
     fn look(&mut self) {
         self.shared.look_at_device(self.shelf.is_some());
-        match &self.shelf {
-            Some(shelf) => match oldest(shelf) {
-                Ok(oldest) => self.shared.set_oldest(oldest),
-                Err(error) => self.fail(&SpoolError::from(error)),
-            },
-            None => self.reopen(),
+        let looked = match &self.shelf {
+            Some(shelf) => oldest(shelf).and_then(|oldest| {
+                self.shared.set_oldest(oldest);
+                if oldest.is_none() && self.shared.is_device_full() {
+                    // What was drained takes room until the store is made to give it back.
+                    shelf.shrink()?;
+                    self.shared.look_at_device(true);
+                }
+                Ok(())
+            }),
+            None => return self.reopen(),
+        };
+        if let Err(error) = looked {
+            self.fail(&SpoolError::from(error));
         }
     }
 
     fn reopen(&mut self) {
-        if self.shared.device_full.load(Ordering::Relaxed) {
+        if self.shared.is_device_full() {
             return;
         }
         let opened = (self.open)().and_then(|shelf| {
@@ -191,6 +198,8 @@ impl Committer {
                 self.shared.usage.set(survey.holding.clone());
                 (self.reopened)(&survey);
                 self.shelf = Some(shelf);
+                // Before anything is taken: what the reserve left free is for the drain.
+                self.shared.look_at_device(true);
                 self.shared.mend();
                 tracing::info!(records = survey.holding.records, "the spool is open again, and was read as a whole");
             }

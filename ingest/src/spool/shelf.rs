@@ -291,6 +291,14 @@ impl Shelf {
     pub fn sync(&self) -> Result<(), DiskError> {
         self.disk.sync()
     }
+
+    /// Gives back to the device what was trimmed.
+    ///
+    /// # Errors
+    /// [`DiskError`]
+    pub fn shrink(&self) -> Result<(), DiskError> {
+        self.disk.shrink()
+    }
 }
 
 fn place(lane: &LaneId, number: u64) -> Vec<u8> {

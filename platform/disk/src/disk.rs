@@ -111,6 +111,14 @@ pub trait Disk: Send + std::marker::Sync {
     /// # Errors
     /// [`DiskError`] when the device fails. Do not retry and go on: close the store and open it again.
     fn sync(&self) -> Result<(), DiskError>;
+
+    /// Gives back to the device what was deleted and still takes room, which needs some room itself. What has nothing to give does nothing.
+    ///
+    /// # Errors
+    /// [`DiskError`] when the device fails.
+    fn shrink(&self) -> Result<(), DiskError> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

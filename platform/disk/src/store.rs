@@ -259,6 +259,14 @@ impl Disk for Store {
     fn sync(&self) -> Result<(), DiskError> {
         self.database.flush_wal(true).map_err(|error| self.error(&error))
     }
+
+    fn shrink(&self) -> Result<(), DiskError> {
+        // The log of writes is removed once no family needs it any more.
+        for family in self.families() {
+            self.database.flush_cf(&self.family(&family)?).map_err(|error| self.error(&error))?;
+        }
+        Ok(())
+    }
 }
 
 /// The caller's families, without RocksDB's own.
@@ -274,9 +282,9 @@ fn families_in(path: &Path) -> Result<Vec<String>, DiskError> {
     Database::list_cf(&Options::default(), path).map_err(|error| DiskError::of(path, &error))
 }
 
-/// What the bindings have no function for: a database is opened without writing anew what its log holds, so that one can be opened
-/// whose device is full.
-const MORE_OPTIONS: &str = "avoid_flush_during_recovery=true";
+/// What the bindings have no function for. A database is opened without writing anew what its log holds, so that one can be opened
+/// whose device is full; and its log takes no room ahead of what is written, which a small device would miss and nobody would give back.
+const MORE_OPTIONS: &str = "avoid_flush_during_recovery=true;allow_fallocate=false";
 
 fn database_options(recovery: Recovery, budget: &Budget) -> Options {
     let mut options = family::DEFAULT.options(budget);
