@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hooklog_process::secret::{Secret, SecretRef};
 use hooklog_signatures::{Captured, KeyError, Keys};
@@ -81,7 +82,7 @@ pub(crate) async fn keep(edge: &Edge, source: &Source, captured: &Captured) -> R
         }
         Ok(Ok((kept, ring))) => {
             if let Some(ring) = ring {
-                edge.sources.hold(name, ring);
+                edge.sources.hold(name, &Arc::new(ring));
             }
             if kept == Kept::Written {
                 tracing::info!(source = name, file = %path.display(), "the secret that the provider told is kept and in use");

@@ -42,6 +42,7 @@ pub struct Drain {
 }
 
 /// What became of a window.
+#[derive(Default)]
 struct Progress {
     /// Places done with, from the first on.
     done: usize,
@@ -70,12 +71,12 @@ impl Drain {
         let (mut rest, mut records) = (REST.0, WINDOW.0);
         while lane.may_drain().await {
             let mut turn = self.places.acquire().await.ok();
-            let (failed, alone) = match self.step(lane, records, &mut turn).await {
-                Some(progress) => (progress.failed, progress.alone),
+            let Progress { failed, alone, .. } = match self.step(lane, records, &mut turn).await {
+                Some(progress) => progress,
                 None => {
                     // All that it holds is still on its way into it, or the spool has failed and is opened anew.
                     let _ = tokio::time::timeout(REST.0, lane.change_of_state()).await;
-                    (false, false)
+                    Progress::default()
                 }
             };
             records = match (alone, failed || turn.is_none()) {
@@ -113,7 +114,7 @@ impl Drain {
         failpoint::hit("edge.drain-acked");
         let kept: Vec<u64> = aside.iter().map(|set| set.number).collect();
         if self.spool.trim(lane.id().clone(), upto, aside).await.is_err() {
-            return Some(Progress { done: 0, failed: true, alone: false });
+            return Some(Progress { failed: true, ..Progress::default() });
         }
         failpoint::hit("edge.drain-trimmed");
         let mut drained = 0;
@@ -153,7 +154,7 @@ impl Drain {
             }
         }
         failpoint::hit("edge.drain-produced");
-        let mut progress = Progress { done: 0, failed, alone: false };
+        let mut progress = Progress { failed, ..Progress::default() };
         let mut stopped = false;
         for (place, sent) in places.iter().zip(sent) {
             match outcome(sent, turn).await {

@@ -63,15 +63,12 @@ impl Roster {
     }
 
     /// Gives one source the secrets of this ring, if it is still there.
-    pub fn hold(&self, name: &str, ring: Ring) {
+    pub fn hold(&self, name: &str, ring: &Arc<Ring>) {
         let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.now();
-        let ring = Mutex::new(Some(ring));
         let sources = self.current().map(|source| {
-            let is_it = source.name.as_str() == name;
-            let ring = is_it.then(|| ring.lock().unwrap_or_else(PoisonError::into_inner).take())??;
-            let mut source = Source::clone(source);
-            source.hold(ring, now);
+            let mut source = (source.name.as_str() == name).then(|| Source::clone(source))?;
+            source.hold(Arc::clone(ring), now);
             Some(source)
         });
         self.put(sources);

@@ -202,8 +202,8 @@ impl Source {
     }
 
     /// Believes what is in these secrets from now on.
-    pub fn hold(&mut self, ring: Ring, now: Timestamp) {
-        self.ring = Arc::new(ring);
+    pub fn hold(&mut self, ring: Arc<Ring>, now: Timestamp) {
+        self.ring = ring;
         self.revive(now);
     }
 

@@ -16,7 +16,6 @@ use hooklog_tests::kafka::{Kafka, NodeId};
 use hooklog_tests::names::unique;
 use hooklog_tests::webhook::{Provider, SECRET, Webhook};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// What travels with each request of a bearer source, and half of what travels with a basic one.
 const TOKEN: &str = "canary-token-6f1d2c3b4a5e";
@@ -56,15 +55,6 @@ fn finds(place: &str, text: &[u8]) -> Vec<String> {
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.flat_map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { vec![entry.path()] }).collect()
-}
-
-/// GETs a page of the admin port.
-async fn page(admin: &str, path: &str) -> Vec<u8> {
-    let mut stream = tokio::net::TcpStream::connect(admin).await.expect("the admin port is open");
-    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.expect("it takes a request");
-    let mut text = Vec::new();
-    stream.read_to_end(&mut text).await.expect("it answers");
-    text
 }
 
 /// A webhook with this header, and nothing that is signed.
@@ -178,7 +168,8 @@ async fn no_secret_is_written_told_or_sent_anywhere() {
 
     let mut found = Vec::new();
     for path in ["/metrics", "/configz", "/livez", "/readyz", "/openapi.json", "/openapi", "/nothing"] {
-        found.extend(finds(path, &page(&scene.edge.admin(), path).await));
+        let page = scene.edge.page(path).await.expect("the admin port answers");
+        found.extend(finds(path, page.as_bytes()));
     }
     scene.edge.kill9();
     let (in_spool, spooled) = search(&scene.edge.spool());

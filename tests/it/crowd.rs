@@ -33,15 +33,11 @@ const HABITS: [Habit; 4] = [
     // Says nothing: timeouts.first_byte.
     Habit { begins: "", goes_on: "", borne: Duration::from_secs(5) },
     // A byte of a header each second: timeouts.headers.
-    Habit {
-        begins: "POST /in/SOURCE HTTP/1.1\\r\\nhost: x\\r\\nx-slow: ",
-        goes_on: "a",
-        borne: Duration::from_secs(10),
-    },
+    Habit { begins: "POST /in/SOURCE HTTP/1.1\r\nhost: x\r\nx-slow: ", goes_on: "a", borne: Duration::from_secs(10) },
     // A body that does not come: timeouts.body_grace.
-    Habit { begins: "POST /in/SOURCE HTTP/1.1\\r\\nhost: x\\r\\nSIGNED", goes_on: "", borne: Duration::from_secs(5) },
+    Habit { begins: "POST /in/SOURCE HTTP/1.1\r\nhost: x\r\nSIGNED", goes_on: "", borne: Duration::from_secs(5) },
     // A body of a byte a second: the same, since it is slower than timeouts.body_rate.
-    Habit { begins: "POST /in/SOURCE HTTP/1.1\\r\\nhost: x\\r\\nSIGNED", goes_on: "a", borne: Duration::from_secs(5) },
+    Habit { begins: "POST /in/SOURCE HTTP/1.1\r\nhost: x\r\nSIGNED", goes_on: "a", borne: Duration::from_secs(5) },
 ];
 
 /// Keeps a connection until the edge ends it. Returns how long that took, and the status, 0 for none.
@@ -54,7 +50,7 @@ async fn keep(address: String, source: String, habit: Habit) -> std::io::Result<
         "x-github-event: push\r\nx-hub-signature-256: sha256={}\r\ncontent-length: 4000\r\n\r\n",
         "0".repeat(64)
     );
-    let begins = habit.begins.replace("\\r\\n", "\r\n").replace("SOURCE", &source).replace("SIGNED", &signed);
+    let begins = habit.begins.replace("SOURCE", &source).replace("SIGNED", &signed);
     writing.write_all(begins.as_bytes()).await?;
     let mut answer = Vec::new();
     let reads = async { reading.read_to_end(&mut answer).await };

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hooklog_tests::audit::audit;
 use hooklog_tests::edge::{Edge, Source};
-use hooklog_tests::eventually::eventually;
 use hooklog_tests::kafka::{Kafka, NodeId};
 use hooklog_tests::ledger::Ledger;
 use hooklog_tests::load::Load;
@@ -27,16 +26,6 @@ async fn edge_on(kafka: &Kafka) -> (Edge, Source) {
     kafka.broker().create_topic(&source.topic(), PARTITIONS).await;
     let edge = Edge::start(kafka.bootstrap(), std::slice::from_ref(&source), "").await;
     (edge, source)
-}
-
-/// Waits until this many more events are acknowledged: a fault in a run that stands still proves nothing.
-async fn more_acked(ledger: &Ledger, more: usize) {
-    let goal = ledger.acked() + more;
-    eventually(Duration::from_secs(90), "acknowledgements", async || {
-        let acked = ledger.acked();
-        if acked >= goal { Ok(()) } else { Err(format!("{acked} of {goal}")) }
-    })
-    .await;
 }
 
 async fn a_while(longest_ms: u64) {
@@ -76,7 +65,7 @@ async fn an_edge_that_is_killed_has_lost_nothing_it_acknowledged() {
     let ledger = Arc::new(Ledger::default());
     let load = Load::new(&edge.address(), &source.name, Provider::GitHub).start(Arc::clone(&ledger));
     for _ in 0..rounds(20, 1_000) {
-        more_acked(&ledger, 50).await;
+        ledger.more_acked(50).await;
         a_while(300).await;
         edge.kill9();
         edge.restart().await;
@@ -101,7 +90,7 @@ async fn an_edge_that_dies_at_any_step_has_lost_nothing_it_acknowledged() {
             assert!(!died.success(), "edge.{step}: {died}");
         }
         edge.restart().await;
-        more_acked(&ledger, 50).await;
+        ledger.more_acked(50).await;
     }
     load.stop().await;
     edge.drained(DRAIN).await;
@@ -115,7 +104,7 @@ async fn a_stopped_edge_answers_what_it_has_taken() {
     let ledger = Arc::new(Ledger::default());
     let load = Load::new(&edge.address(), &source.name, Provider::GitHub).start(Arc::clone(&ledger));
     for _ in 0..rounds(3, 20) {
-        more_acked(&ledger, 100).await;
+        ledger.more_acked(100).await;
         assert!(edge.stop(Duration::from_secs(40)).await.success());
         edge.restart().await;
     }
@@ -131,12 +120,12 @@ async fn kafka_killed_and_started_again_has_kept_what_was_acknowledged() {
     let ledger = Arc::new(Ledger::default());
     let load = Load::new(&edge.address(), &source.name, Provider::GitHub).start(Arc::clone(&ledger));
     for _ in 0..rounds(3, 20) {
-        more_acked(&ledger, 200).await;
+        ledger.more_acked(200).await;
         kafka.kill9(NodeId(1));
         a_while(3_000).await;
         kafka.start(NodeId(1)).await;
     }
-    more_acked(&ledger, 200).await;
+    ledger.more_acked(200).await;
     load.stop().await;
     edge.drained(DRAIN).await;
     audit(kafka.bootstrap(), &[&source.topic()], &ledger).require_clean("one broker killed");
@@ -151,16 +140,16 @@ async fn three_brokers_keep_what_was_acknowledged_while_leaders_die() {
     let load = Load::new(&edge.address(), &source.name, Provider::GitHub).start(Arc::clone(&ledger));
     for round in 0..rounds(2, 20) {
         broker.in_sync(&source.topic(), 3, Duration::from_secs(90)).await;
-        more_acked(&ledger, 200).await;
+        ledger.more_acked(200).await;
         let leader = broker.leader(&source.topic(), 0).await;
         if round % 2 == 0 {
             kafka.kill9(leader);
-            more_acked(&ledger, 200).await;
+            ledger.more_acked(200).await;
             kafka.start(leader).await;
         } else {
             // Alive and silent, longer than its session.
             kafka.pause(leader);
-            more_acked(&ledger, 200).await;
+            ledger.more_acked(200).await;
             kafka.resume(leader);
         }
     }
@@ -168,7 +157,7 @@ async fn three_brokers_keep_what_was_acknowledged_while_leaders_die() {
         kafka.kill9(node);
     }
     kafka.start_all().await;
-    more_acked(&ledger, 200).await;
+    ledger.more_acked(200).await;
     load.stop().await;
     edge.drained(DRAIN).await;
     audit(kafka.bootstrap(), &[&source.topic()], &ledger).require_clean("leaders and then all brokers killed");

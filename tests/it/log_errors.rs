@@ -20,15 +20,6 @@ const DRAIN: Duration = Duration::from_secs(120);
 /// Longer than a busy machine's Kafka needs for its first records: what goes to the spool goes there for what the test did.
 const PATIENT: Tuning<'_> = Tuning { settings: "", kafka: "", spool: "after = \"1500ms\"" };
 
-async fn acked(ledger: &Ledger, more: usize) {
-    let goal = ledger.acked() + more;
-    eventually(Duration::from_secs(60), "acknowledgements", async || match ledger.acked() {
-        acked if acked >= goal => Ok(()),
-        acked => Err(format!("{acked} of {goal}")),
-    })
-    .await;
-}
-
 /// `NOT_ENOUGH_REPLICAS`: the leader is there and answers, and does not take it.
 #[tokio::test(flavor = "multi_thread")]
 async fn too_few_replicas_send_records_through_the_spool_until_there_are_enough() {
@@ -39,18 +30,14 @@ async fn too_few_replicas_send_records_through_the_spool_until_there_are_enough(
     let ledger = Arc::new(Ledger::default());
     let load = Load::new(&edge.address(), &source.name, Provider::GitHub).start(Arc::clone(&ledger));
     for _ in 0..rounds(1, 5) {
-        acked(&ledger, 200).await;
+        ledger.more_acked(200).await;
         kafka.kill9(NodeId(3));
-        eventually(DRAIN, "spooled records", async || match edge.spooled().await {
-            Ok(held) if held >= 100.0 => Ok(()),
-            other => Err(other),
-        })
-        .await;
+        edge.spools(100.0).await;
         kafka.start(NodeId(3)).await;
         kafka.broker().in_sync(&source.topic(), 3, Duration::from_secs(90)).await;
         edge.drained(DRAIN).await;
     }
-    acked(&ledger, 100).await;
+    ledger.more_acked(100).await;
     load.stop().await;
     edge.drained(DRAIN).await;
     audit(kafka.bootstrap(), &[&source.topic()], &ledger).require_clean("too few replicas in sync");

@@ -48,25 +48,6 @@ impl Scene {
         Self { kafka, edge, source, ledger, load }
     }
 
-    /// Waits until so many more events are acknowledged.
-    async fn more_acked(&self, more: usize) {
-        let goal = self.ledger.acked() + more;
-        eventually(Duration::from_secs(60), "acknowledgements", async || {
-            let acked = self.ledger.acked();
-            if acked >= goal { Ok(()) } else { Err(format!("{acked} of {goal}")) }
-        })
-        .await;
-    }
-
-    /// Waits until the spool holds so many records.
-    async fn spools(&self, records: f64) {
-        eventually(Duration::from_secs(60), "spooled records", async || match self.edge.spooled().await {
-            Ok(held) if held >= records => Ok(()),
-            other => Err(other),
-        })
-        .await;
-    }
-
     /// Lets the senders end, waits until all is in Kafka, and has it judged.
     async fn judged(self) -> (Verdict, Arc<Ledger>) {
         self.load.stop().await;
@@ -84,17 +65,17 @@ fn statuses(ledger: &Ledger, wanted: Option<u16>) -> usize {
 async fn while_kafka_is_down_webhooks_are_taken_and_none_is_lost_doubled_or_overtaken() {
     let mut scene = Scene::new().await;
     for _ in 0..rounds(2, 10) {
-        scene.more_acked(200).await;
+        scene.ledger.more_acked(200).await;
         scene.kafka.kill9(NODE);
         let down = Instant::now();
         let longest = Duration::from_secs(u64::from(rounds(8, 60)));
         while down.elapsed() < longest {
-            scene.more_acked(100).await;
+            scene.ledger.more_acked(100).await;
         }
         scene.kafka.start(NODE).await;
         scene.edge.drained(DRAIN).await;
     }
-    scene.more_acked(200).await;
+    scene.ledger.more_acked(200).await;
     let (verdict, ledger) = scene.judged().await;
     verdict.require_clean("Kafka down, the spool takes over");
     let (logged, spooled, refused) =
@@ -107,10 +88,10 @@ async fn while_kafka_is_down_webhooks_are_taken_and_none_is_lost_doubled_or_over
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_kafka_is_noticed_within_the_edges_own_deadline() {
     let mut scene = Scene::new().await;
-    scene.more_acked(200).await;
+    scene.ledger.more_acked(200).await;
     // Alive, its connections open, and without a word: what no connection error tells.
     scene.kafka.pause(NODE);
-    scene.spools(200.0).await;
+    scene.edge.spools(200.0).await;
     scene.kafka.resume(NODE);
     let (verdict, ledger) = scene.judged().await;
     verdict.require_clean("Kafka silent");
@@ -123,7 +104,7 @@ async fn a_silent_kafka_is_noticed_within_the_edges_own_deadline() {
 async fn an_edge_that_dies_while_it_spools_has_lost_nothing_it_acknowledged() {
     let mut scene = Scene::new().await;
     let mut kills = 0;
-    scene.more_acked(100).await;
+    scene.ledger.more_acked(100).await;
     scene.kafka.pause(NODE);
     for step in ["spool-batch", "spool-synced", "spooled"] {
         for hit in (0..rounds(3, 20)).map(|round| 1 + round * 5) {
@@ -136,13 +117,13 @@ async fn an_edge_that_dies_while_it_spools_has_lost_nothing_it_acknowledged() {
     }
     for _ in 0..rounds(5, 300) {
         scene.edge.restart().await;
-        scene.more_acked(20).await;
+        scene.ledger.more_acked(20).await;
         scene.edge.kill9();
         kills += 1;
     }
     scene.edge.restart().await;
     scene.kafka.resume(NODE);
-    scene.more_acked(100).await;
+    scene.ledger.more_acked(100).await;
     let (verdict, _) = scene.judged().await;
     verdict.allowing_copies(kills * IN_FLIGHT).require_clean("edge killed while it spools");
 }
@@ -153,9 +134,9 @@ async fn an_edge_that_dies_while_it_drains_has_lost_nothing_it_acknowledged() {
     let mut kills = 0;
     for step in ["drain-read", "drain-produced", "drain-acked", "drain-trimmed"] {
         for hit in (0..rounds(2, 20)).map(|round| 1 + round * 3) {
-            scene.more_acked(20).await;
+            scene.ledger.more_acked(20).await;
             scene.kafka.pause(NODE);
-            scene.spools(100.0).await;
+            scene.edge.spools(100.0).await;
             scene.edge.kill9();
             scene.kafka.resume(NODE);
             scene.edge.launch(&format!("edge.{step}=kill@{hit}"));
@@ -175,9 +156,9 @@ async fn an_edge_that_dies_while_it_drains_has_lost_nothing_it_acknowledged() {
 async fn a_stopped_edge_leaves_its_spool_to_the_next() {
     let mut scene = Scene::new().await;
     for _ in 0..rounds(2, 20) {
-        scene.more_acked(100).await;
+        scene.ledger.more_acked(100).await;
         scene.kafka.pause(NODE);
-        scene.spools(100.0).await;
+        scene.edge.spools(100.0).await;
         let asked = Instant::now();
         assert!(scene.edge.stop(Duration::from_secs(40)).await.success());
         assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
@@ -192,16 +173,16 @@ async fn a_stopped_edge_leaves_its_spool_to_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_spool_turns_away_and_loses_nothing() {
     let mut scene = Scene::tuned(Tuning { spool: "max_records = 300", ..Tuning::default() }).await;
-    scene.more_acked(100).await;
+    scene.ledger.more_acked(100).await;
     scene.kafka.pause(NODE);
-    scene.spools(300.0).await;
+    scene.edge.spools(300.0).await;
     eventually(Duration::from_secs(30), "refusals", async || match statuses(&scene.ledger, Some(503)) {
         0..100 => Err("too few"),
         _ => Ok(()),
     })
     .await;
     scene.kafka.resume(NODE);
-    scene.more_acked(100).await;
+    scene.ledger.more_acked(100).await;
     let (verdict, _) = scene.judged().await;
     verdict.require_clean("the spool is full");
 }
@@ -209,7 +190,7 @@ async fn a_full_spool_turns_away_and_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_refuses_a_write_turns_away_until_the_spool_was_read_again() {
     let mut scene = Scene::tuned(Tuning { spool: "reserve = \"1MiB\"", ..Tuning::default() }).await;
-    scene.more_acked(100).await;
+    scene.ledger.more_acked(100).await;
     assert!(scene.edge.stop(Duration::from_secs(40)).await.success());
     // The log of writes reaches this size within seconds, and the device says no.
     scene.edge.restart_within(4096).await;
@@ -224,7 +205,7 @@ async fn a_disk_that_refuses_a_write_turns_away_until_the_spool_was_read_again()
     .await;
     // Opened anew, it has a new log of writes, and takes records again without a restart.
     let spooled = scene.edge.spooled().await;
-    scene.more_acked(100).await;
+    scene.ledger.more_acked(100).await;
     scene.kafka.resume(NODE);
     let (verdict, ledger) = scene.judged().await;
     verdict.allowing_copies(IN_FLIGHT * 16).require_clean("the disk refuses writes");
@@ -234,11 +215,11 @@ async fn a_disk_that_refuses_a_write_turns_away_until_the_spool_was_read_again()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_is_full_turns_away_and_takes_records_again_once_it_has_room() {
     let mut scene = Scene::tuned(Tuning { spool: "reserve = \"1MiB\"", ..Tuning::default() }).await;
-    scene.more_acked(100).await;
+    scene.ledger.more_acked(100).await;
     assert!(scene.edge.stop(Duration::from_secs(40)).await.success());
     scene.edge.restart_on_device(8).await;
     for _ in 0..rounds(2, 10) {
-        scene.more_acked(100).await;
+        scene.ledger.more_acked(100).await;
         let turned_away = statuses(&scene.ledger, Some(503));
         scene.kafka.pause(NODE);
         // It takes a moment until what was drained before is room again.
@@ -251,7 +232,7 @@ async fn a_device_that_is_full_turns_away_and_takes_records_again_once_it_has_ro
         scene.kafka.resume(NODE);
         scene.edge.drained(DRAIN).await;
     }
-    scene.more_acked(100).await;
+    scene.ledger.more_acked(100).await;
     let (verdict, ledger) = scene.judged().await;
     verdict.allowing_copies(IN_FLIGHT * 16).require_clean("the device is full");
     eprintln!("answers: 202={} 503={}", statuses(&ledger, Some(202)), statuses(&ledger, Some(503)));

@@ -138,8 +138,7 @@ impl Edge {
     /// Starts it again after its end, and waits until it serves.
     pub async fn restart(&mut self) {
         self.launch("");
-        let ready = self.file("ready.json");
-        self.process().ready(&ready, START).await;
+        self.serves().await;
     }
 
     /// Starts it again after its end so that no file of it grows beyond `kib`: a write beyond fails, as on a disk that is full.
@@ -164,22 +163,28 @@ impl Edge {
 
     /// Starts it again after its end as what `command` turns into, and waits until it serves.
     async fn restart_under(&mut self, mut command: Command) {
-        let ready = self.file("ready.json");
-        let _ = std::fs::remove_file(&ready);
         command.arg(bins::path("hooklog-ingest"));
-        command.arg("--config").arg(self.file("edge.toml")).arg("--ready-file").arg(&ready);
-        self.process = Some(Process::start("edge", command, self.folder.path()));
-        self.process().ready(&ready, START).await;
+        self.spawn(command);
+        self.serves().await;
     }
 
     /// Starts it again after its end, with failpoints, and waits for nothing: it may die before it says that it serves.
     pub fn launch(&mut self, failpoints: &str) {
+        let mut command = Command::new(bins::path("hooklog-ingest"));
+        command.env("HOOKLOG_FAILPOINTS", failpoints);
+        self.spawn(command);
+    }
+
+    fn spawn(&mut self, mut command: Command) {
         let ready = self.file("ready.json");
         let _ = std::fs::remove_file(&ready);
-        let mut command = Command::new(bins::path("hooklog-ingest"));
         command.arg("--config").arg(self.file("edge.toml")).arg("--ready-file").arg(&ready);
-        command.env("HOOKLOG_FAILPOINTS", failpoints);
         self.process = Some(Process::start("edge", command, self.folder.path()));
+    }
+
+    async fn serves(&mut self) {
+        let ready = self.file("ready.json");
+        self.process().ready(&ready, START).await;
     }
 
     /// Ends it at once.
@@ -198,12 +203,24 @@ impl Edge {
         self.process().exited(within).await
     }
 
+    /// A page of its admin port, with the answer's head.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn page(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = tokio::net::TcpStream::connect(self.admin()).await?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
     /// The sum of a metric's series that have these labels (as they are printed), now.
     ///
     /// # Errors
     /// When the edge does not tell.
     pub async fn metric(&self, name: &str, labels: &str) -> Result<f64, String> {
-        let text = fetch(&self.admin()).await.map_err(|error| error.to_string())?;
+        let text = self.page("/metrics").await.map_err(|error| error.to_string())?;
         let of =
             |line: &&str| line.starts_with(name) && line[name.len()..].starts_with(['{', ' ']) && line.contains(labels);
         let values: Vec<f64> =
@@ -217,6 +234,15 @@ impl Edge {
     /// When the edge does not tell.
     pub async fn spooled(&self) -> Result<f64, String> {
         self.metric("hooklog_ingest_spool_held", "what=\"records\"").await
+    }
+
+    /// Waits until its spool holds so many records.
+    pub async fn spools(&self, records: f64) {
+        eventually(Duration::from_secs(60), "spooled records", async || match self.spooled().await {
+            Ok(held) if held >= records => Ok(()),
+            other => Err(other),
+        })
+        .await;
     }
 
     /// Waits until its spool is empty.
@@ -246,13 +272,4 @@ impl Edge {
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
-}
-
-/// What an admin port says of itself.
-async fn fetch(admin: &str) -> std::io::Result<String> {
-    let mut stream = tokio::net::TcpStream::connect(admin).await?;
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await?;
-    Ok(text)
 }

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::eventually::eventually;
 
 /// What the sender may expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +108,19 @@ impl Ledger {
     #[must_use]
     pub fn acked(&self) -> usize {
         self.with(|book| book.acked)
+    }
+
+    /// Waits until this many more tries are answered with 2xx: a fault in a run that stands still proves nothing.
+    ///
+    /// # Panics
+    /// When they are not within a minute and a half.
+    pub async fn more_acked(&self, more: usize) {
+        let goal = self.acked() + more;
+        eventually(Duration::from_secs(90), "acknowledgements", async || {
+            let acked = self.acked();
+            if acked >= goal { Ok(()) } else { Err(format!("{acked} of {goal}")) }
+        })
+        .await;
     }
 
     /// Everything written so far.
